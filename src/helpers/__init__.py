@@ -1,0 +1,1 @@
+"""Helpers of the Safety Valve assessment: small modules named by noun; importing this package runs nothing."""
