@@ -329,7 +329,7 @@ class Book:
         hook = self._before_cell
         shell._assess_book, shell._assess_hook = self, hook
         shell.events.register("pre_run_cell", hook)
-        self._count = getattr(shell, "execution_count", None)
+        self._count = _number_of(shell)
 
         def magic(line: str, cell: str) -> None:
             """Markdown with {facts}: the cell shows it filled."""
@@ -342,7 +342,7 @@ class Book:
     def _before_cell(self, info: Any) -> None:
         """A cell run again replaces what it recorded before, so that editing and rerunning a cell is not an error."""
         shell = _shell()
-        self._count = getattr(shell, "execution_count", None)
+        self._count = _number_of(shell)
         self._cell = str(getattr(info, "cell_id", None) or getattr(info, "raw_cell", ""))
         for id in [i for i, origin in self._origin.items() if origin == self._cell]:
             self._mine.pop(id, None)
@@ -379,6 +379,11 @@ def _shell() -> Any:
     """The running IPython, or None in a plain script."""
     module = sys.modules.get("IPython")
     return module.get_ipython() if module is not None else None
+
+
+def _number_of(shell: Any) -> int | None:
+    """The running cell's number as the notebook shows it; IPython counts up before or after the cell, by version."""
+    return getattr(getattr(shell, "displayhook", None), "prompt_count", None)
 
 
 def _display(data: dict[str, Any], metadata: dict[str, Any]) -> None:
