@@ -1,0 +1,282 @@
+"""Estimators by name, each giving rows of the effects contract in reported units.
+
+Logs are reported as per cent, 100 (exp(b) - 1): the interval's ends are transformed, the standard error is by the delta
+method, and p is that of the log-scale estimate. Levels are reported as they are. Intervals are 95%, normal.
+"""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from helpers import inference
+from helpers.errors import AssessError
+
+COLUMNS = (
+    "outcome",
+    "estimator",
+    "controls",
+    "event_time",
+    "estimate",
+    "std_error",
+    "lower",
+    "upper",
+    "p_value",
+    "n_treated",
+    "n_control",
+    "first_year",
+    "last_year",
+)
+
+NEVER = "never Safety Valve"
+NOT_YET = "never or not yet Safety Valve"
+NEITHER = "never Safety Valve, without Delivering Better Value"
+
+#: Names in `effects.csv`, with what a figure calls them, in the order a forest plot shows them.
+ESTIMATORS: dict[str, str] = {
+    "callaway_santanna": "Main: Callaway and Sant'Anna, never-treated controls",
+    "callaway_santanna_notyet": "Not-yet-treated councils as controls too",
+    "no_dbv": "Controls without Delivering Better Value councils",
+    "sun_abraham": "Sun and Abraham, weighted by council-years",
+    "imputation": "Imputation (Borusyak, Jaravel and Spiess)",
+    "anticipation_1": "Allowing one year of anticipation",
+    "covariates": "Adjusted for baseline covariates",
+    "twfe": "Two-way fixed effects (benchmark only)",
+    "leave_one_out": "Leaving out one council at a time (range)",
+}
+
+#: Estimators whose sign the verdict rule compares: all of them but the range.
+SIGNED = tuple(name for name in ESTIMATORS if name != "leave_one_out")
+
+Z = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate in reported units with its standard error, 95% interval and p-value."""
+
+    estimate: float
+    std_error: float
+    lower: float
+    upper: float
+    p: float
+
+
+def reported(estimate: float, se: float, scale: str) -> Interval:
+    """From the analysis scale (`level` or `log`) to reported units."""
+    from scipy.stats import norm
+
+    p = float(2 * norm.sf(abs(estimate / se))) if se > 0 else float("nan")
+    low, high = estimate - Z * se, estimate + Z * se
+    if scale == "log":
+        return Interval(percent(estimate), 100 * float(np.exp(estimate)) * se, percent(low), percent(high), p)
+    return Interval(float(estimate), float(se), float(low), float(high), p)
+
+
+def percent(log_difference: float) -> float:
+    """100 (exp(b) - 1)."""
+    return float(100 * np.expm1(log_difference))
+
+
+def in_units(value: float, scale: str) -> float:
+    """A point on the analysis scale in reported units."""
+    return percent(value) if scale == "log" else float(value)
+
+
+def row(
+    outcome: str,
+    estimator: str,
+    controls: str,
+    event_time: str | int,
+    interval: Interval,
+    panel: inference.Panel,
+    **counts: int,
+) -> dict[str, Any]:
+    """One row of the effects contract. `counts` may override n_treated and n_control."""
+    return {
+        "outcome": outcome,
+        "estimator": estimator,
+        "controls": controls,
+        "event_time": event_time,
+        "estimate": interval.estimate,
+        "std_error": interval.std_error,
+        "lower": interval.lower,
+        "upper": interval.upper,
+        "p_value": interval.p,
+        "n_treated": counts.get("n_treated", panel.n_treated),
+        "n_control": counts.get("n_control", panel.n_control),
+        "first_year": int(panel.years[0]),
+        "last_year": int(panel.years[-1]),
+    }
+
+
+def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a frame with the contract's columns, in order."""
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def estimate(
+    data: pd.DataFrame | inference.Panel,
+    estimator: str = "callaway_santanna",
+    *,
+    outcome: str = "",
+    scale: str = "level",
+    covariates: pd.DataFrame | None = None,
+    base: inference.Base = "universal",
+) -> pd.DataFrame:
+    """Rows of the effects contract for one estimator: one `overall`, and one an event time where it has a path.
+
+    data: long frame [la_code, year, value, first_year (0 never), group] or a Panel already on the analysis scale;
+    covariates: frame indexed by la_code, needed by `covariates` (councils without all of them are left out of that
+    row). The universal base's reference year is not a row: it is zero by construction. Raises AssessError for an
+    unknown estimator.
+    """
+    if estimator not in ESTIMATORS:
+        near = difflib.get_close_matches(estimator, ESTIMATORS, n=1, cutoff=0.4)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise AssessError(f"Unknown estimator {estimator!r}: expected one of {', '.join(ESTIMATORS)}.{hint}")
+    panel = data if isinstance(data, inference.Panel) else inference.panel(data, scale)
+    if estimator in ("callaway_santanna", "callaway_santanna_notyet", "no_dbv", "anticipation_1"):
+        study, controls = group_time(panel, estimator, base)
+        return frame(rows_of_study(study, outcome, estimator, controls, scale))
+    if estimator == "leave_one_out":
+        return frame([_leave_one_out(inference.study(panel), outcome, scale)])
+    if estimator == "covariates":
+        return frame([_covariates(panel, outcome, scale, covariates)])
+    simple: dict[str, Callable[[inference.Panel], tuple[float, float]]] = {
+        "sun_abraham": _sun_abraham,
+        "imputation": _imputation,
+        "twfe": _twfe,
+    }
+    b, se = simple[estimator](panel)
+    return frame([row(outcome, estimator, NEVER, "overall", reported(b, se, scale), panel)])
+
+
+def group_time(
+    panel: inference.Panel, estimator: str = "callaway_santanna", base: inference.Base = "universal"
+) -> tuple[inference.Study, str]:
+    """The Study behind a Callaway and Sant'Anna variant, and the name of its controls."""
+    if estimator == "callaway_santanna":
+        return inference.study(panel, "never", base), NEVER
+    if estimator == "callaway_santanna_notyet":
+        return inference.study(panel, "not_yet", base), NOT_YET
+    if estimator == "anticipation_1":
+        # The overall effect still averages event times 0 on, so that it answers the same question as the main estimate.
+        return inference.study(panel, "never", base, anticipation=1), NEVER
+    if estimator == "no_dbv":
+        keep = np.array([g != "dbv" for g in panel.group])
+        return inference.study(panel.keep(keep | (panel.first > 0), "Delivering Better Value"), "never", base), NEITHER
+    raise AssessError(f"{estimator!r} is not a group-time estimator.")
+
+
+def rows_of_study(
+    study: inference.Study, outcome: str, estimator: str, controls: str, scale: str, path: bool = True
+) -> list[dict[str, Any]]:
+    """The overall row and, with `path`, one row an event time (n_treated: councils behind that event time)."""
+    panel = study.panel
+    rows = [row(outcome, estimator, controls, "overall", reported(study.overall, study.se, scale), panel)]
+    if path:
+        for e, b, se, n in zip(study.events, study.event, study.event_se, study.behind, strict=True):
+            rows.append(row(outcome, estimator, controls, int(e), reported(b, se, scale), panel, n_treated=int(n)))
+    return rows
+
+
+def _leave_one_out(study: inference.Study, outcome: str, scale: str) -> dict[str, Any]:
+    """The main estimate with, as lower and upper, the smallest and largest estimate when one council is left out."""
+    without = inference.leave_one_out(study)["estimate"]
+    low, high = in_units(without.min(), scale), in_units(without.max(), scale)
+    interval = Interval(in_units(study.overall, scale), float("nan"), low, high, float("nan"))
+    return row(outcome, "leave_one_out", NEVER, "overall", interval, study.panel)
+
+
+def long(panel: inference.Panel) -> pd.DataFrame:
+    """The panel's observed values as long data [la_code, unit, year, value, first_year]; unit is an integer for
+    libraries.
+    """
+    n, years = panel.values.shape
+    out = pd.DataFrame(
+        {
+            "la_code": np.repeat(panel.codes, years),
+            "unit": np.repeat(np.arange(n), years),
+            "year": np.tile(panel.years, n),
+            "value": panel.values.ravel(),
+            "first_year": np.repeat(panel.first, years),
+        }
+    )
+    return out[np.isfinite(out["value"])].reset_index(drop=True)
+
+
+def _fit(make: Callable[[], Any], data: pd.DataFrame, **options: Any) -> Any:
+    """Fit a `diff-diff` estimator. Its warnings repeat what the panel already states (unbalanced panel, empty
+    cells).
+    """
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return make().fit(data, outcome="value", unit="unit", time="year", first_treat="first_year", **options)
+
+
+def library(panel: inference.Panel, controls: inference.Controls = "never", base: inference.Base = "universal") -> Any:
+    """The same estimate from the `diff-diff` library (its results object): the second implementation results are held
+    to.
+    """
+    from diff_diff import CallawaySantAnna
+
+    names = {"never": "never_treated", "not_yet": "not_yet_treated"}
+    return _fit(lambda: CallawaySantAnna(control_group=names[controls], base_period=base), long(panel))
+
+
+def _sun_abraham(panel: inference.Panel) -> tuple[float, float]:
+    """Interaction-weighted event study, averaged over post-agreement council-years."""
+    from diff_diff import SunAbraham
+
+    result = _fit(SunAbraham, long(panel))
+    return float(result.overall_att), float(result.overall_se)
+
+
+def _imputation(panel: inference.Panel) -> tuple[float, float]:
+    """Untreated outcomes imputed from council and year effects fitted on untreated council-years; conservative s.e."""
+    from diff_diff import ImputationDiD
+
+    result = _fit(ImputationDiD, long(panel))
+    return float(result.overall_att), float(result.overall_se)
+
+
+def _twfe(panel: inference.Panel) -> tuple[float, float]:
+    """Council and year fixed effects with one treatment dummy, clustered by council: a benchmark, biased when effects
+    vary.
+    """
+    import pyfixest
+
+    data = long(panel)
+    data["exposed"] = ((data["first_year"] > 0) & (data["year"] >= data["first_year"])).astype(int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit: Any = pyfixest.feols("value ~ exposed | unit + year", data, vcov={"CRV1": "unit"})
+    return float(fit.coef()["exposed"]), float(fit.se()["exposed"])
+
+
+def _covariates(panel: inference.Panel, outcome: str, scale: str, covariates: pd.DataFrame | None) -> dict[str, Any]:
+    """Outcome-regression version: parallel trends given baseline covariates. The propensity-based (doubly robust) one
+    is not used because cohorts of four and five councils cannot carry a propensity model with three covariates.
+    """
+    from diff_diff import CallawaySantAnna
+
+    if covariates is None or covariates.empty:
+        raise AssessError("The 'covariates' estimator needs a frame of baseline covariates indexed by la_code.")
+    names = [f"x{k}" for k in range(covariates.shape[1])]
+    x = covariates.astype(float).reindex(list(panel.codes))
+    x.columns = pd.Index(names)
+    complete = x.notna().all(axis=1).to_numpy()
+    used = panel.keep(complete, "a baseline covariate is missing")
+    x = x[complete]
+    x = (x - x.mean()) / x.std(ddof=0).replace(0, 1.0)
+    data = long(used).merge(x, left_on="la_code", right_index=True)
+    result = _fit(lambda: CallawaySantAnna(estimation_method="reg"), data, covariates=names)
+    b, se = float(result.overall_att), float(result.overall_se)
+    return row(outcome, "covariates", NEVER, "overall", reported(b, se, scale), used)

@@ -1,0 +1,386 @@
+"""The whole estimation protocol for one outcome: `run` on a frame, `run_measure` on a named measure.
+
+result = protocol.run_measure("requests")
+result.event_study, result.forest       frames for the two figures
+protocol.record(book, result, ...)      facts and effects of a chapter's family of outcomes, with adjusted p-values
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from helpers import estimation, exposure, inference, power, sensitivity
+from helpers.errors import AssessError
+from helpers.verdict import Evidence
+
+SEED = 2021
+DRAWS = 999
+#: The two implementations of the main estimate must agree to this on the analysis scale, on every outcome.
+AGREEMENT = 1e-8
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Everything the protocol finds for one outcome, in reported units (`unit`) unless said otherwise.
+
+    effects: rows of the effects contract, all estimators overall and the main estimator's event-study path.
+    event_study: frame [event_time, estimate, std_error, lower, upper, band_lower, band_upper, p_value, ri_p,
+    n_treated, used], reference year included as zero without an interval; `used` marks event times with enough
+    councils to enter tests. forest: frame [estimator, label, estimate, lower, upper, n_treated, n_control], the
+    leave-one-out range last. ri_p, ri_p_studentised, pretrend_p, pretrend_ri_p: p-values; pretrend: the joint test in
+    full; critical: sup-t value. sensitivity: bounds on relative magnitudes; detectable: minimum detectable effects;
+    loo: frame [la_code, treated, estimate]. dropped: frame [la_code, reason] of councils that could not be used;
+    notes: what else a reader should know.
+    """
+
+    outcome: str
+    family: str
+    scale: str
+    unit: str
+    effects: pd.DataFrame
+    event_study: pd.DataFrame
+    forest: pd.DataFrame
+    ri_p: float
+    ri_p_studentised: float
+    pretrend: inference.Wald
+    pretrend_ri_p: float
+    critical: float
+    sensitivity: sensitivity.Sensitivity
+    detectable: power.Detectable
+    loo: pd.DataFrame
+    same_sign: bool
+    dropped: pd.DataFrame
+    notes: tuple[str, ...]
+    draws: int
+    seed: int
+    study: inference.Study = field(repr=False)
+
+    @property
+    def main(self) -> pd.Series:
+        """The main estimate's overall row."""
+        return self.row("callaway_santanna")
+
+    def row(self, estimator: str) -> pd.Series:
+        """One estimator's overall row of `effects`."""
+        found = self.effects[(self.effects["estimator"] == estimator) & (self.effects["event_time"] == "overall")]
+        if found.empty:
+            known = ", ".join(dict.fromkeys(self.effects["estimator"]))
+            raise AssessError(f"No estimate by {estimator!r} for {self.outcome}: there are {known}.")
+        return found.iloc[0]
+
+    @property
+    def pretrend_p(self) -> float:
+        return self.pretrend.p
+
+    @property
+    def mde(self) -> float:
+        """Minimum detectable effect: the larger of the analytic and the randomisation one."""
+        return self.detectable.value
+
+    @property
+    def breakdown(self) -> float:
+        return self.sensitivity.breakdown
+
+    @property
+    def loo_range(self) -> tuple[float, float]:
+        return float(self.loo["estimate"].min()), float(self.loo["estimate"].max())
+
+    @property
+    def n_behind(self) -> pd.DataFrame:
+        """Treated councils behind each event time: frame [event_time, n_treated]."""
+        return self.event_study[["event_time", "n_treated"]]
+
+    @property
+    def path(self) -> int:
+        """+1 or -1 when the simultaneous band excludes zero in that one direction after the agreement, else 0."""
+        after = self.event_study[(self.event_study["event_time"] >= 0) & self.event_study["used"]]
+        above, below = bool((after["band_lower"] > 0).any()), bool((after["band_upper"] < 0).any())
+        return int(above) - int(below)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What `verdict.decide` looks at."""
+        low, high = self.loo_range
+        return Evidence(
+            estimate=float(self.main["estimate"]),
+            lower=float(self.main["lower"]),
+            upper=float(self.main["upper"]),
+            ri_p=self.ri_p,
+            pretrend_p=self.pretrend_p,
+            same_sign=self.same_sign,
+            mde=self.mde,
+            path=self.path,
+            breakdown=self.breakdown,
+            loo_lower=low,
+            loo_upper=high,
+        )
+
+    @property
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """Named facts: id -> value, unit, lower, upper, p, n, years (only those that exist).
+
+        effect.OUTCOME.att, .event.K, .ri_p, .ri_p_studentised, .pretrend_p, .pretrend_ri_p, .mde, .mde_analytic,
+        .breakdown, one a further estimator (.twfe, .no_dbv, ...), .leave_one_out (lower and upper: the range),
+        .n_treated, .n_control.
+        """
+        name = f"effect.{self.outcome}"
+        main = self.main
+        years = f"{main['first_year']} to {main['last_year']}"
+        n = int(main["n_treated"])
+        out: dict[str, dict[str, Any]] = {}
+
+        def effect(key: str, row: Any) -> None:
+            out[f"{name}.{key}"] = {
+                "value": float(row["estimate"]),
+                "unit": self.unit,
+                "lower": _known(row["lower"]),
+                "upper": _known(row["upper"]),
+                "p": _known(row["p_value"]),
+                "n": int(row["n_treated"]),
+                "years": years,
+            }
+
+        effect("att", main)
+        for _, row in self.effects.iterrows():
+            if row["event_time"] != "overall":
+                effect(f"event.{row['event_time']}", row)
+            elif row["estimator"] != "callaway_santanna":
+                effect(str(row["estimator"]), row)
+        for key, value, unit in (
+            ("ri_p", self.ri_p, "p"),
+            ("ri_p_studentised", self.ri_p_studentised, "p"),
+            ("pretrend_p", self.pretrend_p, "p"),
+            ("pretrend_ri_p", self.pretrend_ri_p, "p"),
+            ("mde", self.mde, self.unit),
+            ("mde_analytic", self.detectable.analytic, self.unit),
+            ("breakdown", self.breakdown, "ratio"),
+            ("n_treated", n, "count"),
+            ("n_control", int(main["n_control"]), "count"),
+        ):
+            if math.isfinite(value):
+                out[f"{name}.{key}"] = {"value": value, "unit": unit, "n": n, "years": years}
+        return out
+
+
+def _known(value: Any) -> float | None:
+    return float(value) if math.isfinite(float(value)) else None
+
+
+def run(
+    outcome: str,
+    data: pd.DataFrame,
+    family: str = "",
+    *,
+    scale: str = "level",
+    unit: str = "",
+    covariates: pd.DataFrame | None = None,
+    draws: int = DRAWS,
+    seed: int = SEED,
+    notes: Sequence[str] = (),
+) -> Protocol:
+    """Run every check on one outcome.
+
+    data: long frame [la_code, year, value, first_year (0 never), group (for `no_dbv`)]; scale "log" reports per cent;
+    unit: "%", "pp" or the measure's own; covariates: frame indexed by la_code, without which the `covariates`
+    estimator is left out and said so in `notes`. The result depends on the data, `draws` and `seed` only. Raises
+    AssessError when nothing can be compared, or when the two implementations of the main estimate disagree.
+    """
+    panel = inference.panel(data, scale)
+    unit = unit or ("%" if scale == "log" else "pp")
+    study = inference.study(panel)
+    _agree(outcome, study)
+
+    said = list(notes)
+    rows = estimation.rows_of_study(study, outcome, "callaway_santanna", estimation.NEVER, scale)
+    for name in estimation.ESTIMATORS:
+        if name == "callaway_santanna":
+            continue
+        if name == "covariates" and (covariates is None or covariates.empty):
+            said.append("No baseline covariates: the covariate-adjusted version is left out.")
+            continue
+        made = estimation.estimate(panel, name, outcome=outcome, scale=scale, covariates=covariates)
+        rows += made[made["event_time"] == "overall"].to_dict("records")
+    effects = estimation.frame(rows)
+
+    random = inference.randomisation(study, draws, seed)
+    critical = inference.critical_value(study, draws, seed)
+    overall = effects[effects["event_time"] == "overall"]
+    signs = np.sign(overall[overall["estimator"].isin(estimation.SIGNED)]["estimate"].to_numpy(dtype=float))
+    loo = inference.leave_one_out(study)
+    loo["estimate"] = [estimation.in_units(b, scale) for b in loo["estimate"]]
+    return Protocol(
+        outcome=outcome,
+        family=family,
+        scale=scale,
+        unit=unit,
+        effects=effects,
+        event_study=_event_study(study, random, critical, scale),
+        forest=_forest(overall),
+        ri_p=random.p,
+        ri_p_studentised=random.p_studentised,
+        pretrend=inference.pretrend(study),
+        pretrend_ri_p=random.pretrend_p,
+        critical=critical,
+        sensitivity=sensitivity.relative_magnitudes(study, scale),
+        detectable=power.detectable(study, scale, draws, seed),
+        loo=loo,
+        same_sign=bool(np.isfinite(signs).all() and (signs == signs[0]).all() and signs[0] != 0),
+        dropped=panel.dropped,
+        notes=tuple(said),
+        draws=draws,
+        seed=seed,
+        study=study,
+    )
+
+
+def _agree(outcome: str, study: inference.Study) -> None:
+    """Hold our estimate to that of the library, on this very outcome."""
+    other = estimation.library(study.panel)
+    gap = max(abs(study.overall - float(other.overall_att)), abs(study.se - float(other.overall_se)))
+    if not gap <= AGREEMENT:
+        raise AssessError(
+            f"The two implementations of the main estimate of {outcome} differ by {gap:.2g}, expected {AGREEMENT:g}."
+        )
+
+
+def _event_study(study: inference.Study, random: inference.Randomisation, critical: float, scale: str) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    used = study.window()
+    for k, e in enumerate(study.events):
+        b, se = float(study.event[k]), float(study.event_se[k])
+        one = estimation.reported(b, se, scale)
+        rows.append(
+            {
+                "event_time": int(e),
+                "estimate": one.estimate,
+                "std_error": one.std_error,
+                "lower": one.lower,
+                "upper": one.upper,
+                "band_lower": estimation.in_units(b - critical * se, scale),
+                "band_upper": estimation.in_units(b + critical * se, scale),
+                "p_value": one.p,
+                "ri_p": float(random.event_p[k]),
+                "n_treated": int(study.behind[k]),
+                "used": bool(used[k]),
+            }
+        )
+    if study.reference not in study.events:
+        rows.append({"event_time": study.reference, "estimate": 0.0, "n_treated": study.panel.n_treated, "used": True})
+    return pd.DataFrame(rows).sort_values("event_time", ignore_index=True)
+
+
+def _forest(overall: pd.DataFrame) -> pd.DataFrame:
+    out = overall[["estimator", "estimate", "lower", "upper", "n_treated", "n_control"]].reset_index(drop=True)
+    out.insert(1, "label", [estimation.ESTIMATORS[e] for e in out["estimator"]])
+    return out
+
+
+def run_measure(
+    measure: str,
+    outcome: str | None = None,
+    family: str = "",
+    *,
+    first_year: int | None = None,
+    last_year: int | None = None,
+    without: Sequence[str] = (),
+    adjusted: bool = True,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> Protocol:
+    """The protocol on a measure of the processed tables: exposure by the measure's kind, logs where its scale says so.
+
+    outcome: the name in facts and effects (the measure's own by default); first_year, last_year: restrict the series;
+    without: ONS codes to leave out (for sensitivity to known data problems); adjusted: add the covariate-adjusted
+    version.
+    """
+    from helpers import measures
+
+    definition = measures.get(measure)
+    scale = str(definition.scale)
+    unit = "%" if scale == "log" else ("pp" if definition.unit in ("%", "percent", "pp") else str(definition.unit))
+    data = prepare(measure, first_year, last_year, without)
+    return run(
+        outcome or measure,
+        data,
+        family,
+        scale=scale,
+        unit=unit,
+        covariates=baseline() if adjusted else None,
+        draws=draws,
+        seed=seed,
+        notes=[f"Left out on request: {', '.join(without)}."] if without else [],
+    )
+
+
+def prepare(
+    measure: str, first_year: int | None = None, last_year: int | None = None, without: Sequence[str] = ()
+) -> pd.DataFrame:
+    """A measure's series with the first exposed year of each council: [la_code, year, value, first_year, group]."""
+    from helpers import measures
+    from helpers import panel as tables
+
+    kind = str(measures.get(measure).kind)
+    data = tables.series(measure)
+    data = data[~data["la_code"].isin(list(without))]
+    if first_year is not None:
+        data = data[data["year"] >= first_year]
+    if last_year is not None:
+        data = data[data["year"] <= last_year]
+    signed = data["signed_year"].fillna(0).astype(int)
+    firsts = {year: exposure.first_exposed(year, kind) for year in signed.unique()}
+    return data.assign(first_year=signed.map(firsts))[["la_code", "year", "value", "first_year", "group"]].reset_index(
+        drop=True
+    )
+
+
+def baseline() -> pd.DataFrame:
+    """Baseline covariates by la_code: deficit at 31 March 2020 (% of dedicated schools grant), IMD 2019, log
+    population 0 to 25.
+    """
+    from helpers import panel as tables
+
+    councils = tables.councils().set_index("la_code")
+    deficit = tables.series("dsg_balance")
+    deficit = deficit[deficit["year"] == 2020].set_index("la_code")["value"]
+    return pd.DataFrame(
+        {
+            "deficit": deficit.reindex(councils.index).astype(float),
+            "imd2019": councils["imd2019"].astype(float),
+            "log_population": np.log(councils["pop_0_25"].astype(float)),
+        }
+    )
+
+
+def adjusted_p(results: Sequence[Protocol]) -> pd.Series:
+    """Benjamini-Hochberg adjusted randomisation p-values over one family of outcomes, by outcome name.
+
+    The randomisation p is the one adjusted: with cohorts of four to twenty councils it is the stricter and the safer
+    to quote.
+    """
+    return inference.benjamini_hochberg(pd.Series({r.outcome: r.ri_p for r in results}, dtype=float))
+
+
+def record(book: Any, *results: Protocol, sources: Sequence[str] = ()) -> pd.Series:
+    """Record facts and effects of one family of outcomes in a chapter's book; returns the adjusted p-values by outcome.
+
+    Adds effect.OUTCOME.bh_p beside the facts of each result, so a family must be recorded in one call.
+    """
+    adjusted = adjusted_p(results)
+    for result in results:
+        for name, fact in result.facts.items():
+            book.fact(name, **fact, sources=tuple(sources))
+        book.fact(
+            f"effect.{result.outcome}.bh_p",
+            float(adjusted[result.outcome]),
+            unit="p",
+            n=len(results),
+            sources=tuple(sources),
+        )
+        book.effects(result.effects)
+    return adjusted
