@@ -127,7 +127,7 @@ class Protocol:
 
         effect.OUTCOME.att, .event.K, .ri_p, .ri_p_studentised, .pretrend_p, .pretrend_ri_p, .mde, .mde_analytic,
         .breakdown, one a further estimator (.twfe, .no_dbv, ...), .leave_one_out (lower and upper: the range),
-        .n_treated, .n_control.
+        .path, .same_sign (what the verdict rule looks at besides), .n_treated, .n_control.
         """
         name = f"effect.{self.outcome}"
         main = self.main
@@ -160,6 +160,8 @@ class Protocol:
             ("mde", self.mde, self.unit),
             ("mde_analytic", self.detectable.analytic, self.unit),
             ("breakdown", self.breakdown, "ratio"),
+            ("path", float(self.path), "sign"),
+            ("same_sign", float(self.same_sign), "yes or no"),
             ("n_treated", n, "count"),
             ("n_control", int(main["n_control"]), "count"),
         ):
