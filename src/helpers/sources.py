@@ -1,0 +1,434 @@
+"""From the raw extracts to the processed tables: checked, recoded to the 153 councils of December 2023, reconciled, written whole.
+
+`build()` reads through `helpers.catalogue`, raises AssessError at the first thing that is wrong, and returns everything in memory;
+`write(built)` then replaces the processed tables. Nothing is written before every check has passed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from helpers import councils, measures, paths
+from helpers.errors import AssessError
+from helpers.measures import Measure
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ["la_code", "la_name", "measure", "period", "year", "value", "unit", "symbol", "source"]
+SYMBOLS = {"z": "z", "x": "x", "c": "c", "u": "u", "low": "low", ":": ":", "..": ":", "-": ":", "": ":", "~": "c", "NA": ":"}
+SYMBOL_MEANINGS = {
+    "z": "not applicable",
+    "x": "not available",
+    "c": "suppressed to protect people",
+    "u": "unreliable",
+    "low": "rounds to nought",
+    ":": "not available",
+}
+# Rows that are about neither a council, a region of the Office for National Statistics nor all England.
+NOT_AREAS = {"London (Inner)", "London (Outer)", "England (discontinued)", "England total excluding suppressed"}
+
+Reader = Callable[[str], "pd.DataFrame"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Which columns of a resource say what a row is about. `rows` keeps only rows whose column starts with a text;
+    `measure` names the column that holds the measure when the resource is long, `value` the one that holds its value;
+    `misprinted` a column of DfE numbers that is not to be trusted and only compared."""
+
+    code: str = ""
+    number: str = ""
+    name: str = "la_name"
+    level: str = ""
+    period: str = "time_period"
+    rows: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    measure: str = ""
+    value: str = ""
+    misprinted: str = ""
+
+
+def _ehc(*starts: str) -> Shape:
+    return Shape(code="new_la_code", number="old_la_code", level="geographic_level", rows={"breakdown": starts})
+
+
+SHAPES = {
+    "ehc_requests": _ehc("All requests"),
+    "ehc_assessments": _ehc("All EHC needs"),
+    "ehc_new_plans": _ehc("New EHC plans"),
+    "ehc_caseload": _ehc("All EHC plans"),
+    "ehc_ceased_plans": _ehc("All ceased", "All EHC plans", "Ceased"),
+    "ehc_timeliness": _ehc("All EHC plans"),
+    # Joined by name: the table gives Nottingham, Nottinghamshire and Northamptonshire each other's numbers.
+    "send_tribunal_appeals": Shape(misprinted="old_la_code", level="geographic_level"),
+    "lait_sen": Shape(number="la_number", period="years", measure="short_desc", value="values"),
+    "dsg_balance_percent": Shape(level="geographic_level"),
+    "dsg_allocations": Shape(number="la_code", level="geographic_level", period="financial_year"),
+    "dsg_balance_2023_24": Shape(code="la_code", period="financial_year"),
+    "s251_high_needs_spend": Shape(code="la_code", period="financial_year"),
+    "council_net_expenditure": Shape(code="ons_code", period="financial_year"),
+}
+
+
+def year_of(period: str) -> int:
+    """The calendar year in which a publisher's period ends: 2024 -> 2024, 202425 and 2024-25 (OT) -> 2025."""
+    text = str(period).strip()
+    if re.fullmatch(r"\d{4}", text):
+        return int(text)
+    found = re.fullmatch(r"(\d{4})[-/]?(\d{2})(?: \(OT\))?", text)
+    if not found or (int(found[1]) + 1) % 100 != int(found[2]):
+        raise AssessError(f"period {text!r} is not a year, an academic year or a financial year")
+    return int(found[1]) + 1
+
+
+# Reading and recoding -------------------------------------------------------------------------------------------------------------
+
+
+def published(resource: str, frame: pd.DataFrame, notes: list[dict[str, str]]) -> pd.DataFrame:
+    """One resource as long rows: la_code, kind (council, region, england, predecessor), name, measure, period, year, value, symbol.
+
+    `notes` collects what was recoded and skipped. Raises AssessError for a missing column, an unknown area, a period or a number
+    that cannot be read, or a second row for one area, measure and period.
+    """
+    import pandas as pd
+
+    shape = SHAPES[resource]
+    wanted = measures.made_from(resource)
+    needed = {c for c in (shape.code, shape.number, shape.name, shape.level, shape.period, shape.measure, shape.value) if c}
+    needed |= set(shape.rows) | {m.of for m in wanted if m.way == "column"}
+    for column in sorted(needed):
+        if column not in frame.columns:
+            raise AssessError(f"{resource}: no column {column!r}; found {', '.join(map(str, frame.columns))}.")
+    frame = frame.astype("string").fillna("")
+    for column, starts in shape.rows.items():
+        frame = frame[frame[column].str.startswith(starts)]
+    if shape.measure:
+        frame = frame[frame[shape.measure].isin({m.of for m in wanted})]
+    if frame.empty:
+        raise AssessError(f"{resource}: no rows left to read; expected {next(iter(shape.rows.values()), ('some',))[0]!r} rows.")
+    frame = frame[~frame[shape.name].str.strip().isin(NOT_AREAS)]
+    frame = _with_places(resource, frame, shape, notes)
+    frame["year"] = frame[shape.period].map(_years(resource, frame[shape.period]))
+    if shape.measure:
+        names = {m.of: m.name for m in wanted}
+        long = frame.assign(measure=frame[shape.measure].map(names), text=frame[shape.value])
+    else:
+        columns = {m.of: m.name for m in wanted}
+        parts = [frame.assign(measure=name, text=frame[column]) for column, name in columns.items()]
+        long = pd.concat(parts, ignore_index=True)
+    long = long.rename(columns={shape.period: "period"})
+    long = _numbers(resource, long)
+    keys = ["kind", "la_code", "place_name", "measure", "year"]
+    twice = long[long.duplicated(keys, keep=False)]
+    if len(twice):
+        row = twice.iloc[0]
+        raise AssessError(f"{resource}: {row.place_name} has {len(twice[(twice[keys] == row[keys]).all(axis=1)])} rows for {row.measure} in {row.period}; expected one.")
+    return long[[*keys, "period", "value", "symbol"]].assign(source=resource)
+
+
+def _years(resource: str, periods: pd.Series) -> dict[str, int]:
+    try:
+        return {p: year_of(p) for p in periods.unique()}
+    except AssessError as error:
+        raise AssessError(f"{resource}: {error}.") from None
+
+
+def _with_places(resource: str, frame: pd.DataFrame, shape: Shape, notes: list[dict[str, str]]) -> pd.DataFrame:
+    """Adds kind, la_code and place_name to each row; rows of areas that are neither council nor region are left out, and noted."""
+    import pandas as pd
+
+    def column(name: str) -> pd.Series:
+        return frame[name].str.strip() if name else pd.Series("", index=frame.index)
+
+    code, number, name = column(shape.code), column(shape.number), column(shape.name)
+    if shape.level:
+        regional, national = frame[shape.level] == "Regional", frame[shape.level] == "National"
+        if "region_code" in frame.columns and shape.code:
+            code = code.where(~regional, frame["region_code"])
+        if "region_name" in frame.columns:
+            name = name.where(~regional | (name != ""), frame["region_name"])
+        code = code.where(~national, councils.ENGLAND)
+    asked = pd.DataFrame({"code": code, "number": number, "name": name})
+    found: dict[tuple[str, str, str], councils.Place] = {}
+    for key in asked.drop_duplicates().itertuples(index=False, name=None):
+        place = councils.place(*key)
+        if place.kind == "unknown":
+            row = asked.index[(asked == pd.Series(dict(zip(asked.columns, key, strict=True)))).all(axis=1)][0]
+            raise AssessError(
+                f"{resource}, row {int(row) + 2}: unknown local authority {' '.join(k for k in key if k)!r}; "
+                f"expected one of the {councils.COUNT} councils, a region, England or a council in reorganisations.yaml."
+            )
+        found[key] = place
+    places = [found[key] for key in asked.itertuples(index=False, name=None)]
+    out = frame.copy()
+    out["kind"] = [p.kind for p in places]
+    out["la_code"] = [p.code for p in places]
+    names = councils.names() | councils.REGIONS | {councils.ENGLAND: "England"}
+    out["place_name"] = [names.get(p.code) or (p.predecessor.name if p.predecessor else n) for p, n in zip(places, name, strict=True)]
+    if shape.misprinted:
+        printed = frame[shape.misprinted].str.strip()
+        numbers = {c.la_code: c.dfe_number for c in councils.listed()}
+        odd = {
+            f"{n} has {given}, expected {numbers[c]}"
+            for c, n, given in zip(out["la_code"], name, printed, strict=True)
+            if c in numbers and given and given != numbers[c]
+        }
+        if odd:
+            notes.append(note("council codes", resource, "council_year", "explained", f"wrong DfE numbers, so joined by name: {'; '.join(sorted(odd))}"))
+    for old in councils.predecessors():
+        rows = [i for i, p in enumerate(places) if p.predecessor is not None and p.predecessor.name == old.name]
+        if not rows:
+            continue
+        periods = sorted(set(out[shape.period].iloc[rows]))
+        span = periods[0] if len(periods) == 1 else f"{periods[0]} to {periods[-1]}"
+        outcome = "recoded" if old.action == "recode" else "dropped"
+        target = f" to {councils.get(old.successors[0]).la_name}" if outcome == "recoded" else ""
+        notes.append(note("reorganised councils", resource, "council_year", outcome, f"{old.name}, {span}{target}: {old.reason}"))
+    return out
+
+
+def _numbers(resource: str, long: pd.DataFrame) -> pd.DataFrame:
+    """Adds value (NaN when missing) and symbol (why) from the publisher's text."""
+    import pandas as pd
+
+    text = long["text"].str.strip()
+    symbol = text.map(SYMBOLS).fillna("")
+    value = pd.to_numeric(text.where(symbol == "").str.replace(",", "", regex=False).str.rstrip("%"), errors="coerce")
+    bad = (symbol == "") & value.isna()
+    if bad.any():
+        row = long[bad].iloc[0]
+        raise AssessError(
+            f"{resource}: {row.place_name}, {row.measure}, {row.period} is {row.text!r}; "
+            f"expected a number or one of the symbols {' '.join(s for s in SYMBOLS if s)}."
+        )
+    return long.assign(value=value.astype("float64"), symbol=symbol.astype("string"))
+
+
+def note(check: str, resource: str, table: str, outcome: str, detail: str) -> dict[str, str]:
+    """A row of quality.parquet. `outcome`: passed, recoded, dropped, explained or noted."""
+    return {"check": check, "resource": resource, "table": table, "outcome": outcome, "detail": detail}
+
+
+def first_valid_year(formed: int, kind: str) -> int:
+    """The first year in which a measure of this kind can be about a council formed on 1 April of `formed`."""
+    return formed + 1 if kind in ("january_count", "financial_flow", "balance") else formed
+
+
+def present_areas_only(long: pd.DataFrame, notes: list[dict[str, str]]) -> pd.DataFrame:
+    """Leaves out figures printed under a council's name for years before it had its present boundary."""
+    changed = {
+        c.la_code: c.formed
+        for c in councils.listed()
+        if c.formed and any(c.la_code in p.successors and p.action == "drop" for p in councils.predecessors())
+    }
+    kinds = {name: m.kind for name, m in measures.listed().items()}
+    limits = [first_valid_year(changed[c], kinds[m]) if c in changed else 0 for c, m in zip(long["la_code"], long["measure"], strict=True)]
+    early = long["year"] < limits
+    shown = long[early & long["value"].notna()]
+    for (code, source), rows in shown.groupby(["la_code", "source"]):
+        span = f"{rows['year'].min()} to {rows['year'].max()}" if rows["year"].nunique() > 1 else f"{rows['year'].min()}"
+        name = councils.get(code).la_name
+        notes.append(
+            note("reorganised councils", source, "council_year", "dropped",
+                 f"{name}, {span}: formed on 1 April {changed[code]}, so earlier figures under its name are for another area"
+                 f" ({', '.join(sorted(rows['measure'].unique()))})")
+        )  # fmt: skip
+    return long[~early]
+
+
+# Derived measures -----------------------------------------------------------------------------------------------------------------
+
+
+def derived(measure: Measure, table: pd.DataFrame, population: pd.Series) -> pd.DataFrame:
+    """One derived measure for every area and year that has all its parts. `table`: long rows so far; `population`: by area code.
+
+    A part that is missing makes the result missing, with the part's symbol; nothing divided by nought has the symbol z.
+    """
+    import pandas as pd
+
+    rows = table[table["measure"].isin(measure.parts)]
+    if measure.way == "splice":
+        return rows[rows["value"].notna() | ~rows.duplicated(["la_code", "year"], keep=False)].drop_duplicates(["la_code", "year"]).assign(
+            measure=measure.name, source=measure.source
+        )  # fmt: skip
+    value = rows.pivot(index=["la_code", "year"], columns="measure", values="value")
+    symbol = rows.pivot(index=["la_code", "year"], columns="measure", values="symbol")
+    have = symbol.notna().reindex(columns=list(dict.fromkeys(measure.parts)), fill_value=False).all(axis=1)
+    value, symbol = value[have], symbol[have]
+    if measure.way == "ratio":
+        above = value[list(measure.of["numerator"])].sum(axis=1, skipna=False)
+        below = value[list(measure.of["denominator"])].sum(axis=1, skipna=False)
+        result = measure.of["per"] * above / below.where(below != 0)
+    elif measure.way == "sum":
+        result = value[list(measure.of)].sum(axis=1, skipna=False)
+    elif measure.way == "difference":
+        result = value[measure.of[0]] - value[measure.of[1]]
+    elif measure.way == "per_population":
+        people = population.reindex(value.index.get_level_values("la_code")).to_numpy()
+        result = measure.of["per"] * value[measure.of["measure"]] / people
+    else:  # pragma: no cover - measures.parse allows no other
+        raise AssessError(f"{measure.name}: cannot be derived by {measure.way!r}.")
+    why = pd.Series("", index=result.index, dtype="string")
+    for part in measure.parts:
+        why = why.where(why != "", symbol[part])
+    why = why.where(why != "", "z").where(result.isna(), "")
+    first = rows[rows["measure"] == measure.parts[0]].set_index(["la_code", "year"])[["period", "kind", "place_name"]]
+    made = pd.DataFrame({"value": result, "symbol": why}).join(first).reset_index()
+    return made.assign(measure=measure.name, source=measure.source)
+
+
+# Councils -------------------------------------------------------------------------------------------------------------------------
+
+COHORT_SIZES = {"2020-21": 5, "2021-22": 9, "2022-23": 20, "2023-24": 4}
+
+
+def council_table(read: Reader) -> pd.DataFrame:
+    """One row for each of the 153 councils: codes, region, group, cohort, population of mid-2020 and deprivation.
+
+    Raises AssessError unless there are 38 agreements in cohorts of 5, 9, 20 and 4 and every name is that of a present council.
+    """
+    import pandas as pd
+
+    table = pd.DataFrame(
+        [
+            {"la_code": c.la_code, "dfe_number": c.dfe_number, "la_name": c.la_name, "region_code": c.region_code,
+             "region_name": c.region_name, "formed": c.formed}
+            for c in councils.listed()
+        ]
+    ).set_index("la_code")  # fmt: skip
+    table["formed"] = table["formed"].astype("Int64")
+    signed = agreements(read("agreements"))
+    table = table.join(signed[["cohort", "signed_year"]])
+    table["cohort"] = table["cohort"].fillna("").astype("string")
+    table["signed_year"] = table["signed_year"].fillna(0).astype("int64")
+    dbv = delivering_better_value(read("comparison_groups"))
+    table["dbv_tranche"] = dbv["tranche"].reindex(table.index).fillna("").astype("string")
+    table["group"] = "neither"
+    table.loc[table.index.isin(dbv.index), "group"] = "dbv"
+    table.loc[table["cohort"] != "", "group"] = "safety_valve"
+    later = set(dbv.index[dbv["later"]])
+    if later != set(dbv.index) & set(signed.index):
+        odd = sorted(later ^ (set(dbv.index) & set(signed.index)))
+        raise AssessError(
+            f"comparison_groups: {councils.get(odd[0]).la_name} does not agree with agreements about a later Safety Valve agreement."
+        )
+    people = population(read("population_deprivation"))
+    table = table.join(people)
+    table["note"] = ""
+    table.loc[list(later), "note"] = "in Delivering Better Value first, later a Safety Valve agreement: counted as Safety Valve only"
+    table.loc[table["dbv_tranche"] == "unknown", "note"] = "in Delivering Better Value, tranche not stated by the source"
+    table = table.reset_index()
+    return table[
+        ["la_code", "dfe_number", "la_name", "region_code", "region_name", "group", "cohort", "signed_year", "dbv_tranche",
+         "pop_0_25", "pop_2_18", "pop_total", "imd2019", "imd2025", "formed", "note"]
+    ]  # fmt: skip
+
+
+def agreements(frame: pd.DataFrame) -> pd.DataFrame:
+    """Cohort and signed_year by la_code from the table of agreements; AssessError unless exactly the 38 expected."""
+    frame = frame.astype("string").fillna("")
+    code = [_council("agreements", i, n, o) for i, (n, o) in enumerate(zip(frame["la_name"], frame["ons_code"], strict=True))]
+    out = frame.assign(la_code=code).set_index("la_code")
+    if out.index.has_duplicates:
+        twice = out.index[out.index.duplicated()][0]
+        raise AssessError(f"agreements: {councils.get(twice).la_name} stands twice; expected one row for each council.")
+    sizes = {k: int(v) for k, v in out["cohort"].value_counts().items()}
+    if sizes != COHORT_SIZES:
+        raise AssessError(f"agreements: cohorts of {sizes}; expected {COHORT_SIZES}, {sum(COHORT_SIZES.values())} in all.")
+    out["signed_year"] = [year_of(c) for c in out["cohort"]]
+    for name, when, year in zip(out["la_name"], out["agreement_date"], out["signed_year"], strict=True):
+        if not str(when).startswith(str(year)):
+            raise AssessError(f"agreements: {name} has agreement_date {when!r}; expected the year {year} of its cohort.")
+    return out[["cohort", "signed_year"]]
+
+
+def delivering_better_value(frame: pd.DataFrame) -> pd.DataFrame:
+    """Tranche ("1", "2" or "unknown") and whether a Safety Valve agreement came later, by la_code."""
+    frame = frame.astype("string").fillna("")
+    code = [_council("comparison_groups", i, n, "") for i, n in enumerate(frame["la_name"])]
+    out = frame.assign(la_code=code).set_index("la_code")
+    if out.index.has_duplicates:
+        twice = out.index[out.index.duplicated()][0]
+        raise AssessError(f"comparison_groups: {councils.get(twice).la_name} stands twice; expected one row for each council.")
+    out["tranche"] = out["tranche"].where(out["tranche"] != "", "unknown")
+    out["later"] = out["later_safety_valve"].str.startswith("yes").astype(bool)
+    return out[["tranche", "later"]]
+
+
+def _council(resource: str, row: int, name: str, code: str) -> str:
+    try:
+        found = councils.find(name)
+    except AssessError as error:
+        raise AssessError(f"{resource}, row {row + 2}: {error}") from None
+    if code and found.la_code != code:
+        raise AssessError(f"{resource}, row {row + 2}: {name} has ons_code {code}; expected {found.la_code}.")
+    return found.la_code
+
+
+def population(frame: pd.DataFrame) -> pd.DataFrame:
+    """People by age at mid-2020 and mean deprivation scores, by la_code; AssessError unless all 153 councils are there."""
+    import pandas as pd
+
+    renamed = {"pop_0_25": "pop_0_25", "pop_2_18": "pop_2_18", "pop_total_mid2020": "pop_total",
+               "imd2019_avg_score_popw": "imd2019", "imd2025_avg_score_popw": "imd2025"}  # fmt: skip
+    for column in ("utla23cd", *renamed):
+        if column not in frame.columns:
+            raise AssessError(f"population_deprivation: no column {column!r}; found {', '.join(map(str, frame.columns))}.")
+    out = frame.set_index(frame["utla23cd"].astype("string"))[list(renamed)].rename(columns=renamed)
+    out.index.name = "la_code"
+    missing = sorted(set(councils.names()) ^ set(out.index))
+    if missing or out.index.has_duplicates:
+        raise AssessError(f"population_deprivation: expected each of the {councils.COUNT} councils once; {', '.join(missing[:3]) or 'one'} does not fit.")
+    out = out.apply(pd.to_numeric, errors="coerce")
+    if out.isna().any().any() or (out[["pop_0_25", "pop_2_18", "pop_total"]] <= 0).any().any():
+        raise AssessError("population_deprivation: a population or deprivation score is missing or not positive.")
+    return out
+
+
+# The build ------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Built:
+    """Everything 01_sources makes, in memory. `tables`: file name without ending -> frame, `evidence/...` included."""
+
+    tables: dict[str, pd.DataFrame]
+    quality: pd.DataFrame
+    reconciliation: pd.DataFrame
+
+
+def collect(read: Reader, notes: list[dict[str, str]]) -> pd.DataFrame:
+    """Every measure read straight from a file, long, for councils, predecessors, regions and England."""
+    import pandas as pd
+
+    return pd.concat([published(resource, read(resource), notes) for resource in SHAPES if measures.made_from(resource)], ignore_index=True)
+
+
+def with_derived(long: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+    """Adds the derived measures. `people`: the council table; regions and England use the sum of their councils."""
+    import pandas as pd
+
+    base = people.set_index("la_code")["pop_0_25"]
+    regions = people.groupby("region_code")["pop_0_25"].sum()
+    population = pd.concat([base, regions, pd.Series({councils.ENGLAND: base.sum()})])
+    table = long
+    for measure in measures.ordered():
+        if measure.parts:
+            table = pd.concat([table, derived(measure, table, population)], ignore_index=True)
+    return table
+
+
+def finished(table: pd.DataFrame) -> pd.DataFrame:
+    """The contract's columns, in order, without measure-years in which nobody has a figure."""
+    names = councils.names() | councils.REGIONS | {councils.ENGLAND: "England"}
+    units = {name: m.unit for name, m in measures.listed().items()}
+    order = {name: i for i, name in enumerate(measures.listed())}
+    table = table[table.groupby(["measure", "year"])["value"].transform("count") > 0]
+    table = table.assign(la_name=table["la_code"].map(names), unit=table["measure"].map(units), year=table["year"].astype("int64"))
+    table = table.assign(_order=table["measure"].map(order)).sort_values(["_order", "la_code", "year"], ignore_index=True)
+    for column in ("la_code", "la_name", "measure", "period", "unit", "symbol", "source"):
+        table[column] = table[column].astype("string")
+    return table[COLUMNS]
