@@ -162,6 +162,10 @@ class Protocol:
             ("breakdown", self.breakdown, "ratio"),
             ("path", float(self.path), "sign"),
             ("same_sign", float(self.same_sign), "yes or no"),
+            ("loo_lower", self.loo_range[0], self.unit),
+            ("loo_upper", self.loo_range[1], self.unit),
+            ("same_sign", int(self.same_sign), ""),
+            ("path", self.path, ""),
             ("n_treated", n, "count"),
             ("n_control", int(main["n_control"]), "count"),
         ):
@@ -305,7 +309,8 @@ def run_measure(
 
     definition = measures.get(measure)
     scale = str(definition.scale)
-    unit = "%" if scale == "log" else ("pp" if definition.unit in ("%", "percent", "pp") else str(definition.unit))
+    # A difference of two percentages is in percentage points, whatever they are percentages of.
+    unit = "%" if scale == "log" else ("pp" if str(definition.unit).startswith("%") else str(definition.unit))
     data = prepare(measure, first_year, last_year, without)
     return run(
         outcome or measure,
