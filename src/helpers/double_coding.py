@@ -44,7 +44,10 @@ def sheets(folder: Path) -> list[Path]:
     made = []
     for table, fields in FIELDS.items():
         path = folder / f"{table}.csv"
-        lines = [["row_id", "summary", *fields], *([r["row_id"], r["summary"], *[""] * len(fields)] for r in draw(table))]
+        lines = [
+            ["row_id", "summary", *fields],
+            *([r["row_id"], r["summary"], *[""] * len(fields)] for r in draw(table)),
+        ]
         files.write_text(path, _csv(lines))
         made.append(path)
     return made
@@ -65,7 +68,9 @@ def collect(folder: Path) -> Path:
                 code = (filled.get(row["row_id"], {}).get(field) or "").strip()
                 allowed = evidence.rules()["lists"][LISTS[field]]
                 if code not in allowed:
-                    raise AssessError(f"{path}, row {row['row_id']}, column {field}: found {code!r}; expected one of {', '.join(allowed)}.")
+                    raise AssessError(
+                        f"{path}, row {row['row_id']}, column {field}: found {code!r}; expected one of {', '.join(allowed)}."
+                    )
                 lines.append([table, row["row_id"], row["summary"], field, row[field], code, "", ""])
     target = evidence.folder() / FILE
     files.write_text(target, _csv(lines))
@@ -93,7 +98,9 @@ def codes() -> pd.DataFrame:
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     missing = [c for c in COLUMNS if c not in frame]
     if missing:
-        raise AssessError(f"data/raw/councils/{FILE}, row 1: found no column {missing[0]!r}; expected {', '.join(COLUMNS)}.")
+        raise AssessError(
+            f"data/raw/councils/{FILE}, row 1: found no column {missing[0]!r}; expected {', '.join(COLUMNS)}."
+        )
     return frame
 
 
@@ -114,11 +121,13 @@ def kappa(first: Sequence[str], second: Sequence[str]) -> float:
     return (agreed - chance) / (1 - chance)
 
 
-def kappa_interval(first: Sequence[str], second: Sequence[str], draws: int = 2000, seed: int = SEED) -> tuple[float, float]:
+def kappa_interval(
+    first: Sequence[str], second: Sequence[str], draws: int = 2000, seed: int = SEED
+) -> tuple[float, float]:
     """A 95% bootstrap interval of kappa: rows redrawn with replacement, with a fixed seed."""
     rng = random.Random(seed)
     pairs = list(zip(first, second, strict=True))
-    found = []
+    found: list[float] = []
     while len(found) < draws:
         again = rng.choices(pairs, k=len(pairs))
         try:

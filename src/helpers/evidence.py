@@ -24,7 +24,18 @@ from helpers.errors import AssessError
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLES = ("agreements", "payments", "comparison_groups", "documents", "trajectories", "conditions", "effects", "claims", "events")
+TABLES = (
+    "agreements",
+    "payments",
+    "comparison_groups",
+    "documents",
+    "trajectories",
+    "conditions",
+    "effects",
+    "claims",
+    "events",
+    "transfers",
+)
 GRADES = ("strong", "middle", "weak")
 _HERE = Path(__file__).parent
 
@@ -55,7 +66,9 @@ def _yaml(name: str) -> dict[str, Any]:
 def grade(doc_type: str, body: str, url: str = "") -> tuple[str, str]:
     """The grade of a document, strong, middle or weak, and why. AssessError when its type has no line in grades.yaml."""
     held = _grading()
-    line = next((b for b in held["bodies"] if b["doc_type"] == doc_type and b["body"] == body), held["doc_types"].get(doc_type))
+    line = next(
+        (b for b in held["bodies"] if b["doc_type"] == doc_type and b["body"] == body), held["doc_types"].get(doc_type)
+    )
     if line is None:
         raise AssessError(
             f"src/helpers/grades.yaml has no grade for the document type {doc_type!r}{_near(doc_type, held['doc_types'])}."
@@ -113,7 +126,9 @@ def read(name: str) -> list[Row]:
         raise AssessError(f"{shown}, row 1: found no column {missing[0]!r}; expected {', '.join(table['columns'])}.")
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
-            raise AssessError(f"{shown}, row {number}: found {len(row)} cells; expected {len(header)} ({', '.join(header)}).")
+            raise AssessError(
+                f"{shown}, row {number}: found {len(row)} cells; expected {len(header)} ({', '.join(header)})."
+            )
     return [{column: cell.strip() for column, cell in zip(header, row, strict=True)} for row in rows]
 
 
@@ -213,7 +228,9 @@ def _not_date(text: str, rule: Mapping[str, Any], row: Row, documents: set[str],
 
 
 def _not_period(text: str, *_: Any) -> str:
-    return "" if periods.period(text) else "a financial year such as 2022/23, a range of them, 'programme total' or 'n/a'"
+    return (
+        "" if periods.period(text) else "a financial year such as 2022/23, a range of them, 'programme total' or 'n/a'"
+    )
 
 
 def _not_address(text: str, *_: Any) -> str:
@@ -265,7 +282,9 @@ def _value(text: str, rule: Mapping[str, Any], row: Row, documents: set[str], to
         return wrong
     value = float(text)
     if value < 0 and measure.get("sign", "positive") == "positive":
-        surplus = "; a surplus is entered under in_year_surplus or cumulative_surplus" if "deficit" in row["measure"] else ""
+        surplus = (
+            "; a surplus is entered under in_year_surplus or cumulative_surplus" if "deficit" in row["measure"] else ""
+        )
         return f"zero or more ({row['measure']} is positive{surplus})"
     most = rules()["units"].get(row.get("unit", ""), {}).get("most")
     return f"a percentage, at most {most}" if most is not None and abs(value) > most else ""
@@ -320,7 +339,7 @@ def _council(name: str) -> dict[str, str]:
 def load(name: str) -> pd.DataFrame:
     """One evidence table, checked and normalised: codes, years, pounds, percentages, grades. `row` is its row in the CSV.
 
-    Tables: agreements, payments, comparison_groups, documents, trajectories, conditions, effects, claims, events, policy_figures.
+    Tables: agreements, payments, comparison_groups, documents, trajectories, conditions, effects, claims, events, transfers, policy_figures.
     """
     rows = read(name)
     check(name, rows)
@@ -333,6 +352,7 @@ def load(name: str) -> pd.DataFrame:
         "payments": _payments,
         "comparison_groups": _comparison_groups,
         "events": _events,
+        "transfers": _transfers,
     }.get(name, _plain)
     return make(rows)
 
@@ -359,7 +379,11 @@ def _frame(records: list[dict[str, Any]], integers: tuple[str, ...] = ()) -> pd.
 def _named(row: Row) -> dict[str, str]:
     """Codes and name; a row about several councils, all of them or England keeps its word and has no code."""
     if row["la_name"] in {"multiple", "all", "England"}:
-        return {"la_code": "E92000001" if row["la_name"] == "England" else "", "dfe_number": "", "la_name": row["la_name"]}
+        return {
+            "la_code": "E92000001" if row["la_name"] == "England" else "",
+            "dfe_number": "",
+            "la_name": row["la_name"],
+        }
     return _council(row["la_name"])
 
 
@@ -433,7 +457,16 @@ def _coded(rows: list[Row]) -> pd.DataFrame:
     records = []
     for number, row in enumerate(rows, start=2):
         rest = {c: v for c, v in row.items() if c not in {"la_name", "doc_id", "url"}}
-        records.append({**_named(row), "doc_id": row["doc_id"], **rest, "grade": grades[row["doc_id"]], "url": row["url"], "row": number})
+        records.append(
+            {
+                **_named(row),
+                "doc_id": row["doc_id"],
+                **rest,
+                "grade": grades[row["doc_id"]],
+                "url": row["url"],
+                "row": number,
+            }
+        )
     return _frame(records)
 
 
@@ -557,3 +590,24 @@ def _events(rows: list[Row]) -> pd.DataFrame:
             for number, row in enumerate(rows, start=2)
         ]
     )
+
+
+def _transfers(rows: list[Row]) -> pd.DataFrame:
+    grades = _grades()
+    records = [
+        {
+            **_council(row["la_name"]),
+            **_timed(row["financial_year"]),
+            "stage": row["stage"],
+            "share_pct": float(row["share_pct"]) if row["share_pct"] else math.nan,
+            "amount": _pounds(row["amount_gbp_m"]),
+            "schools": row["schools"],
+            "outcome": row["outcome"],
+            "doc_id": row["doc_id"],
+            "grade": grades[row["doc_id"]],
+            "note": row["note"],
+            "row": number,
+        }
+        for number, row in enumerate(rows, start=2)
+    ]
+    return _frame(records, ("year", "first_year", "last_year"))

@@ -89,7 +89,9 @@ def period(text: str) -> Period | None:
     if found := re.fullmatch(rf"(two|three|four|five|six) years after ({_YEAR}[/-]\d\d)(?: \(.+\))?", text):
         start = _financial_year_of(found[2])
         count = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6}[found[1]]
-        return None if start is None else Period(f"{count} years after {label(start)}", "span", start + 1, start + count)
+        return (
+            None if start is None else Period(f"{count} years after {label(start)}", "span", start + 1, start + count)
+        )
     if re.fullmatch(r"years? \d+(?:-\d+)?", text):
         return Period(text, "relative")
     return None
