@@ -63,6 +63,10 @@ def shown(value: Any, unit: str = "", digits: int | None = None) -> str:
         return value
     if unit == "p":
         return probability(float(value))
+    if unit == "gbp" and digits is None and abs(float(value)) >= 1e6:
+        # Pounds are stored whole; sentences count millions and billions.
+        big = abs(float(value)) >= 1e9
+        return shown(float(value) / (1e9 if big else 1e6), "gbp_bn" if big else "gbp_m")
     before, after, usual = UNITS.get(unit, ("", f" {unit}" if unit else "", 0 if float(value).is_integer() else 2))
     if unit == "years" and abs(float(value)) == 1:
         after = " year"
