@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING
 
 from helpers import councils, measures, paths
@@ -237,6 +239,68 @@ def present_areas_only(long: pd.DataFrame, notes: list[dict[str, str]]) -> pd.Da
                  f" ({', '.join(sorted(rows['measure'].unique()))})")
         )  # fmt: skip
     return long[~early]
+
+
+# Known errors ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class KnownError:
+    """A figure in a publisher's file known to be wrong or doubtful; `action` is correct, drop or keep."""
+
+    measures: tuple[str, ...]
+    years: tuple[int, ...]
+    areas: tuple[str, ...]
+    action: str
+    reason: str
+    found: float | None = None
+    values: dict[str, float] = field(default_factory=dict)
+
+
+@cache
+def known_errors() -> tuple[KnownError, ...]:
+    """The explicit list, known_errors.yaml; AssessError when an entry cannot be right."""
+    import yaml
+
+    made = []
+    for row in yaml.safe_load(resources.files("helpers").joinpath("known_errors.yaml").read_text(encoding="utf-8")):
+        names = tuple(row["measure"]) if isinstance(row["measure"], list) else (row["measure"],)
+        values = row.get("values", {})
+        for name in names:
+            measures.get(name)
+        if row["action"] not in ("correct", "drop", "keep") or (row["action"] == "correct") != bool(values):
+            raise AssessError(f"known_errors.yaml, {names[0]}: action {row['action']!r} does not fit its values.")
+        if values and sum(values.values()) != row["total"]:
+            raise AssessError(f"known_errors.yaml, {names[0]}: values add up to {sum(values.values())}; expected {row['total']}.")
+        made.append(
+            KnownError(names, tuple(row.get("years") or [row["year"]]), tuple(row.get("areas") or values), row["action"], row["reason"],
+                       row.get("found"), values)
+        )  # fmt: skip
+    return tuple(made)
+
+
+def without_known_errors(long: pd.DataFrame, notes: list[dict[str, str]]) -> pd.DataFrame:
+    """Corrects, drops or only notes the listed figures. An entry whose figure the file no longer holds is noted and not applied."""
+    long = long.copy()
+    for error in known_errors():
+        hit = long["measure"].isin(error.measures) & long["year"].isin(error.years) & long["la_code"].isin(error.areas) & long["value"].notna()
+        if error.found is not None:
+            hit &= long["value"] == error.found
+        source = measures.get(error.measures[0]).source
+        names = ", ".join(councils.get(a).la_name for a in error.areas)
+        years = " and ".join(map(str, error.years)) if len(error.years) < 3 else f"{error.years[0]} to {error.years[-1]}"
+        what = f"{', '.join(error.measures)}, {years}, {names}: {error.reason}"
+        if not hit.any():
+            notes.append(note("known errors", source, "council_year", "noted", f"no longer in the file, so nothing done. {what}"))
+            continue
+        if error.action == "correct":
+            long.loc[hit, "value"] = long.loc[hit, "la_code"].map(error.values).astype("float64")
+        elif error.action == "drop":
+            long.loc[hit, "value"] = float("nan")
+            long.loc[hit, "symbol"] = "u"
+        outcome = {"correct": "corrected", "drop": "dropped", "keep": "noted"}[error.action]
+        notes.append(note("known errors", source, "council_year", outcome, f"{int(hit.sum())} figures. {what}"))
+    return long
 
 
 # Derived measures -----------------------------------------------------------------------------------------------------------------
