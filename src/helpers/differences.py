@@ -72,13 +72,23 @@ def _tidy(text: object) -> str:
         return str(text)
 
 
-def _first(names: list[str], wanted: tuple[str, ...]) -> str | None:
+def first(names: list[str], wanted: tuple[str, ...]) -> str | None:
     lower = {name.lower(): name for name in names}
     return next((lower[name] for name in wanted if name in lower), None)
 
 
+def keys_of(frame: pd.DataFrame, schema: dict[str, Any] | None = None) -> list[str]:
+    """The columns that tell rows apart: the declared primary key, else every column that is not a measured value."""
+    declared = (schema or {}).get("primaryKey")
+    keys = [declared] if isinstance(declared, str) else list(declared or [])
+    if keys and all(name in frame.columns for name in keys):
+        return keys
+    values = values_of(frame, schema)
+    return [name for name in frame.columns if name not in values]
+
+
 def values_of(frame: pd.DataFrame, schema: dict[str, Any] | None = None) -> list[str]:
-    """The columns that hold measured values; the others say what the row is about."""
+    """The columns that hold measured values: declared as numbers, or, where nothing is declared, filled with them."""
     import pandas as pd
 
     declared = (schema or {}).get("primaryKey")
@@ -86,15 +96,11 @@ def values_of(frame: pd.DataFrame, schema: dict[str, Any] | None = None) -> list
     types = {item["name"]: item.get("type") for item in (schema or {}).get("fields", [])}
     found = []
     for name in frame.columns:
-        if name in keys:
+        if name in keys or NAMING.search(str(name)):
             continue
-        if keys or str(name).lower() in ("value", "values", "symbol"):
+        if str(name).lower() in ("value", "values") or types.get(name) in ("number", "integer"):
             found.append(name)
-        elif NAMING.search(str(name)):
-            continue
-        elif types.get(name) in ("number", "integer"):
-            found.append(name)
-        else:
+        elif not types:
             filled = frame[name][frame[name] != ""]
             if len(filled) and pd.to_numeric(filled.head(2000), errors="coerce").notna().mean() > 0.5:
                 found.append(name)
@@ -111,36 +117,33 @@ def compare_tables(
     result.columns_added = [str(name) for name in after.columns if name not in before.columns]
     result.columns_removed = [str(name) for name in before.columns if name not in after.columns]
     shared = [name for name in before.columns if name in after.columns]
-    values = [name for name in values_of(before[shared], schema) if name in shared]
-    keys = [name for name in shared if name not in values]
-    if not keys:
-        keys, values = shared, []
-    frames = []
-    for frame in (before, after):
-        frame = frame[shared].copy()
-        # Rows that their keys do not tell apart are told apart by their order, and the reader is told.
-        frame["_nth"] = frame.groupby(keys, sort=False).cumcount().astype(str) if len(frame) else pd.Series(dtype=str)
-        frames.append(frame)
-    twins = int((frames[0]["_nth"] != "0").sum()), int((frames[1]["_nth"] != "0").sum())
-    if any(twins) and twins[0] != twins[1]:
+    keys = keys_of(before[shared], schema) or shared
+    rest = [name for name in shared if name not in keys]
+    merged, twins = match_rows(before[shared], after[shared], keys)
+    if twins[0] != twins[1]:
         result.note = f"{twins[1]} rows repeat the key of another row (before: {twins[0]})"
-    merged = frames[0].merge(frames[1], on=[*keys, "_nth"], how="outer", suffixes=("|old", "|new"), indicator=True)
     left, right, both = (merged[merged["_merge"] == side] for side in ("left_only", "right_only", "both"))
     result.added, result.removed = len(right), len(left)
-    measure, area, period = _first(keys, MEASURE), _first(keys, AREA), _first(keys, PERIOD)
+    measure, area, period = first(shared, MEASURE), first(shared, AREA), first(shared, PERIOD)
 
-    def count(names: pd.Series | None, kind: str, total: int) -> None:
-        groups = names.value_counts().items() if names is not None else [("(all)", total)]
-        for name, number in groups:
-            if number:
-                result.measures.setdefault(str(name), {"added": 0, "removed": 0, "revised": 0})[kind] += int(number)
+    def of(frame: pd.DataFrame, name: str | None, side: str) -> pd.Series:
+        """A naming column of matched rows, whether or not it is part of the key."""
+        if name is None:
+            return pd.Series("", index=frame.index, dtype=str)
+        return frame[name if name in keys else f"{name}|{side}"].astype(str)
 
-    count(right[measure] if measure else None, "added", len(right))
-    count(left[measure] if measure else None, "removed", len(left))
+    def count(names: pd.Series, kind: str) -> None:
+        for name, number in names.value_counts().items():
+            result.measures.setdefault(str(name) or "(all)", {"added": 0, "removed": 0, "revised": 0})[kind] += int(
+                number
+            )
+
+    count(of(right, measure, "new"), "added")
+    count(of(left, measure, "old"), "removed")
     result.examples_added = right[keys].head(3).to_dict("records")
     result.examples_removed = left[keys].head(3).to_dict("records")
     revisions = []
-    for value in values:
+    for value in rest:
         old, new = both[f"{value}|old"], both[f"{value}|new"]
         old_number, new_number = pd.to_numeric(old, errors="coerce"), pd.to_numeric(new, errors="coerce")
         # The same number written with another last digit (33.3 and 33.299999999999997) has not been revised.
@@ -150,12 +153,13 @@ def compare_tables(
         if not len(changed):
             continue
         result.revised += len(changed)
-        count(changed[measure] if measure else pd.Series([str(value)] * len(changed)), "revised", len(changed))
+        label = of(changed, measure, "new") if measure else pd.Series(str(value), index=changed.index)
+        count(label, "revised")
         moved = pd.DataFrame(
             {
-                "area": changed[area].astype(str) if area else "",
-                "period": changed[period].astype(str) if period else "",
-                "measure": changed[measure].astype(str) if measure else str(value),
+                "area": of(changed, area, "new"),
+                "period": of(changed, period, "new"),
+                "measure": label,
                 "column": str(value),
                 "before": old[~alike].map(_tidy),
                 "after": new[~alike].map(_tidy),
@@ -166,15 +170,32 @@ def compare_tables(
         # Measures have different units, so revisions are ranked by their share of the old value;
         # a value that appeared or vanished ranks first.
         moved["size"] = (moved["change"].abs() / base).fillna(float("inf"))
-        revisions.append(moved.sort_values(["size", "measure", "area", "period"], ascending=[False, True, True, True]).head(TOP))
+        revisions.append(_ranked(moved).head(TOP))
     if revisions:
-        top = pd.concat(revisions).sort_values(["size", "measure", "area", "period"], ascending=[False, True, True, True])
-        for row in top.head(TOP).to_dict("records"):
+        for row in _ranked(pd.concat(revisions)).head(TOP).to_dict("records"):
             size = row.pop("size")
             row["change"] = None if pd.isna(row["change"]) else round(float(row["change"]), 6)
             row["percent"] = None if size == float("inf") else round(100 * size, 1)
-            result.largest.append(row)
+            result.largest.append({str(key): value for key, value in row.items()})
     return result
+
+
+def _ranked(moved: pd.DataFrame) -> pd.DataFrame:
+    return moved.sort_values(["size", "measure", "area", "period"], ascending=[False, True, True, True])
+
+
+def match_rows(before: pd.DataFrame, after: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, tuple[int, int]]:
+    """Rows of two vintages side by side (`|old`, `|new`, `_merge`), and how many rows of each repeat another's key.
+
+    Rows that their keys do not tell apart are told apart by their order.
+    """
+    frames, twins = [], []
+    for frame in (before, after):
+        frame = frame.assign(_nth=frame.groupby(keys, sort=False).cumcount().astype(str) if len(frame) else "")
+        twins.append(int((frame["_nth"] != "0").sum()) if len(frame) else 0)
+        frames.append(frame)
+    merged = frames[0].merge(frames[1], on=[*keys, "_nth"], how="outer", suffixes=("|old", "|new"), indicator=True)
+    return merged, (twins[0], twins[1])
 
 
 def catalogue(raw: Path) -> dict[str, dict[str, Any]]:
@@ -187,7 +208,6 @@ def catalogue(raw: Path) -> dict[str, dict[str, Any]]:
     except ValueError as error:
         raise AssessError(f"{path} is not readable JSON: {error}") from None
     return {item["name"]: item for item in package.get("resources", [])}
-
 
 
 def one_path(raw: Path, resource: dict[str, Any]) -> Path:

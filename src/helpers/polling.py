@@ -144,7 +144,8 @@ def _api_data_set(
         reason = f"{title}: version {version}, first time asked"
         outcome = CHANGED if remotes else UNCHANGED
         return Finding(source.id, outcome, reason, "api", new, remotes=remotes, version=version)
-    notes, major = [], version.split(".")[0] != str(before).split(".")[0]
+    notes: list[str] = []
+    major = version.split(".")[0] != str(before).split(".")[0]
     if version != str(before):
         url = f"{base}/versions/{quote(version)}/changes"
         changes = _object(client.get(url, hosts, {"includePatchHistory": "true"}).data, url)
@@ -152,7 +153,9 @@ def _api_data_set(
         major = major or deleted
     reason = f"{title}: version {before} to {version}"
     if major:
-        return Finding(source.id, PERSON, f"{reason}, a major version: something was deleted", "api", new, "", [], notes)
+        return Finding(
+            source.id, PERSON, f"{reason}, a major version: something was deleted", "api", new, "", [], notes
+        )
     if not source.resources:
         return Finding(source.id, UNCHANGED, f"{reason} (watched only)", "api", new, "", [], notes, version)
     return Finding(source.id, CHANGED, reason, "api", new, "", remotes, notes, version)
@@ -329,7 +332,9 @@ def _govuk(client: Client, manifest: Manifest, source: Source) -> Finding:
     if source.files and not wanted:
         return Finding(source.id, PERSON, f"{reason}; it has no file like {source.files}", "govuk", new, "", [], notes)
     if not source.files or not source.resources:
-        return Finding(source.id, PERSON, f"{reason}; read by people, so a person must look", "govuk", new, "", [], notes)
+        return Finding(
+            source.id, PERSON, f"{reason}; read by people, so a person must look", "govuk", new, "", [], notes
+        )
     remotes = [Remote(str(item["url"]), _name(item), size=_size(item)) for item in wanted]
     return Finding(source.id, CHANGED, reason, "govuk", new, "", remotes, notes, str(new["public_updated_at"])[:10])
 
