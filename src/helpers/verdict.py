@@ -160,7 +160,7 @@ def _directed_claim(e: Evidence, direction: int, matters: float, bh_p: float) ->
         )
         firm = e.ri_p < 0.10 and e.pretrend_p >= P_LEVEL and e.same_sign
         fails = [m for m in missing if excludes or not m.startswith("the 95% interval")]
-        reason = f"The direction holds and {how}, but {_join(fails)}."
+        reason = f"The direction holds and {how}{', but ' + _join(fails) if fails else ''}."
         return Verdict("partly supported", "moderate" if firm else "weak", reason)
     if not excludes and e.mde <= matters:
         return Verdict(
