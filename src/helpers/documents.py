@@ -1,0 +1,497 @@
+"""What the councils' own documents show: conditions, promises against open data, plans against outturns, and who says what."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers import councils, evidence, exposure, measures, panel
+from helpers.errors import AssessError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_HERE = Path(__file__).parent
+BALANCES = {"cumulative_deficit": "Cumulative deficit", "in_year_deficit": "In-year deficit"}
+CATEGORY_WORDS = {
+    "early_intervention": "Early help",
+    "mainstream_inclusion": "Mainstream inclusion",
+    "ehcp_decision_making": "Decisions on plans",
+    "sufficiency_specialist_places": "Special places",
+    "independent_placements": "Independent places",
+    "funding_bands_topups": "Top-ups and transfers",
+    "post16_preparing_adulthood": "Post-16",
+    "commissioning_value": "Commissioning",
+    "governance_data": "Governance and data",
+    "workforce": "Workforce",
+    "transport": "Transport",
+    "parental_confidence": "Families' confidence",
+    "alternative_provision": "Alternative provision",
+    "health_social_care_contributions": "Health and care money",
+}
+
+
+def table(name: str) -> pd.DataFrame:
+    """One normalised evidence table as 01_sources wrote it."""
+    return panel.table(f"evidence/{name}")
+
+
+@functools.cache
+def _yaml(name: str) -> Any:
+    import yaml
+
+    return yaml.safe_load((_HERE / name).read_text(encoding="utf-8"))
+
+
+def short(name: str) -> str:
+    """A council's name for a figure: "Bristol, City of" is Bristol."""
+    return name.split(",")[0]
+
+
+def members() -> pd.DataFrame:
+    """The councils with agreements, by cohort and name: la_code, la_name, council (short name), cohort, signed_year."""
+    frame = table("agreements").assign(council=lambda f: f["la_name"].map(short))
+    columns = ["la_code", "la_name", "council", "cohort", "signed_year", "signed"]
+    return frame.sort_values(["cohort", "council"], kind="stable")[columns].reset_index(drop=True)
+
+
+# Coverage
+
+
+def coverage() -> pd.DataFrame:
+    """For each council with an agreement: documents found, by grade, and the years of the first and last dated one."""
+    documents = table("documents")
+    counts = documents.groupby(["la_code", "grade"]).size().unstack(fill_value=0).reindex(columns=list(evidence.GRADES), fill_value=0)
+    dated = documents.dropna(subset=["date"]).groupby("la_code")["date"]
+    years = dated.agg(["min", "max"]).apply(lambda c: c.dt.year)
+    frame = members().set_index("la_code").join(counts).join(years.rename(columns={"min": "first_year", "max": "last_year"}))
+    frame[list(evidence.GRADES)] = frame[list(evidence.GRADES)].fillna(0).astype(int)
+    frame["documents"] = frame[list(evidence.GRADES)].sum(axis=1)
+    return frame.reset_index()
+
+
+def pages_of_forums() -> pd.DataFrame:
+    """Documents that record a schools forum of a council with an agreement."""
+    documents = table("documents")
+    return documents[documents["body"].str.contains("Schools Forum", regex=False) & documents["la_code"].isin(members()["la_code"])]
+
+
+# Conditions
+
+
+def condition_matrix() -> pd.DataFrame:
+    """Conditions found, a row for each of the councils with agreements and a column for each category."""
+    found = table("conditions").groupby(["la_code", "category"]).size().unstack(fill_value=0)
+    order = found.reindex(columns=list(CATEGORY_WORDS), fill_value=0)
+    matrix = order.reindex(members()["la_code"], fill_value=0)
+    matrix.index = members()["council"]
+    return matrix[matrix.gt(0).sum().sort_values(ascending=False, kind="stable").index]
+
+
+def conditions_by_category() -> pd.DataFrame:
+    """For each category: conditions found, councils, councils with a condition from a strong or middle document."""
+    conditions = table("conditions")
+    named = conditions[conditions["la_code"] != ""]
+    firm = named[named["grade"] != "weak"]
+    frame = named.groupby("category").agg(conditions=("summary", "size"), councils=("la_code", "nunique"))
+    frame["firm"] = firm.groupby("category")["la_code"].nunique().reindex(frame.index, fill_value=0)
+    frame["numbers"] = named[named["target_number"] != ""].groupby("category").size().reindex(frame.index, fill_value=0)
+    frame = frame.sort_values(["councils", "conditions"], ascending=False, kind="stable").reset_index()
+    return frame.assign(category_words=frame["category"].map(CATEGORY_WORDS))
+
+
+def numeric_targets() -> pd.DataFrame:
+    """Every condition with a printed number: council, category, what, number, grade, document."""
+    conditions = table("conditions")
+    found = conditions[conditions["target_number"] != ""].assign(
+        council=lambda f: f["la_name"].map(short).replace("multiple", "Not named"),
+        category=lambda f: f["category"].map(CATEGORY_WORDS),
+    )
+    return found[["council", "category", "summary", "target_number", "grade", "doc_id"]].sort_values(
+        ["council", "category"], kind="stable"
+    )
+
+
+# Promises against open data
+
+
+def _observed(la_code: str, data: Mapping[str, Any]) -> pd.Series:
+    """A council's yearly figures of one measure, or of several added together; missing where any part is missing."""
+    parts = []
+    for name in data["measures"]:
+        series = panel.series(name)
+        parts.append(series[series["la_code"] == la_code].set_index("year")["value"])
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return (total / data.get("per", 1)).dropna()
+
+
+def _nation(data: Mapping[str, Any]) -> pd.Series:
+    parts = [panel.area(name).query("la_code == 'E92000001'").set_index("year")["value"] for name in data["measures"]]
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return (total / data.get("per", 1)).dropna()
+
+
+def _promised(entry: Mapping[str, Any], la_code: str, figures: Mapping[str, Any]) -> tuple[float | None, str, str]:
+    """The promised number, its document and grade; None when only a direction was found."""
+    if "policy" in entry:
+        return float(figures[entry["policy"]].value), "cited minutes", "strong"
+    if "evidence" in entry:
+        want = entry["evidence"]
+        held = table("trajectories")
+        keep = (held["la_code"] == la_code) & (held["doc_id"] == want["doc_id"])
+        keep &= (held["measure"] == want["measure"]) & (held["kind"] == want["kind"])
+        if "year" in want:
+            keep &= held["year"] == want["year"]
+        rows = held[keep]
+        if len(rows) != 1:
+            raise AssessError(
+                f"src/helpers/promises.yaml, {entry['council']}, {entry['promise']!r}: found {len(rows)} rows of "
+                f"trajectories.csv for {dict(want)}; expected one."
+            )
+        return float(rows["value"].iloc[0]), want["doc_id"], str(rows["grade"].iloc[0])
+    held = table("documents").set_index("doc_id")["grade"]
+    return None, entry["doc_id"], str(held[entry["doc_id"]])
+
+
+def _judged(kind: str, promised: float | None, base: float, latest: float, due: bool, change: bool) -> str:
+    """In words: what became of a promise."""
+    moved = latest - base if change else latest
+    if kind in {"lower", "higher"}:
+        if promised is None or not due:
+            if latest == base:
+                return "no change"
+            return "as intended" if (latest < base) == (kind == "lower") else "the other way"
+        return "met" if (moved <= -promised if kind == "lower" else moved >= promised) else "missed"
+    if kind == "none" or promised is None:
+        return "no number found"
+    if kind == "forecast":
+        words = "above forecast" if moved > promised else "below forecast" if moved < promised else "as forecast"
+        return words if due else f"{words} so far"
+    met = moved <= promised if kind == "ceiling" else moved >= promised
+    return ("met" if met else "missed") if due else ("met so far" if met else "not yet met")
+
+
+def promises(figures: Mapping[str, Any]) -> pd.DataFrame:
+    """Each promise that open data can check, with the figure before, the latest one and what became of it.
+
+    `figures` gives the cited policy figures by id (a chapter's `book.facts`). Columns: council, promise, promised, due,
+    measure, base_year, base, latest_year, latest, council_change, england_change (% for counts, percentage points for
+    shares), outcome, doc_id, grade.
+    """
+    import pandas as pd
+
+    signed = members().set_index("la_code")["signed_year"]
+    records = []
+    for entry in _yaml("promises.yaml"):
+        code = councils.find(entry["council"]).la_code
+        first = measures.get(entry["data"]["measures"][0])
+        observed, nation = _observed(code, entry["data"]), _nation(entry["data"])
+        promised, doc_id, grade = _promised(entry, code, figures)
+        before = entry.get("base") or exposure.first_exposed(int(signed[code]), first.kind) - 1
+        before = max(before, int(observed.index.min()))
+        latest_year = int(observed.index.max())
+        if entry["kind"] in {"ceiling", "forecast", "floor"} and latest_year > entry["year"]:
+            latest_year = entry["year"]
+        due = "year" in entry and latest_year >= entry["year"]
+        base, latest = float(observed[before]), float(observed[latest_year])
+        share = first.unit == "%"
+        both = [(observed, before, latest_year), (nation, before, latest_year)]
+        changes = [s[b] - s[a] if share else 100 * (s[b] / s[a] - 1) for s, a, b in both]
+        records.append(
+            {
+                "council": entry["council"],
+                "promise": entry["promise"],
+                "promised": promised,
+                "due": entry.get("year"),
+                "measure": entry["data"]["measures"][0],
+                "share": share,
+                "base_year": before,
+                "base": base,
+                "latest_year": latest_year,
+                "latest": latest,
+                "council_change": float(changes[0]),
+                "england_change": float(changes[1]),
+                "outcome": _judged(entry["kind"], promised, base, latest, due, bool(entry.get("change"))),
+                "doc_id": doc_id,
+                "grade": grade,
+            }
+        )
+    return pd.DataFrame(records).astype({"due": "Int64"})
+
+
+def promise(frame: pd.DataFrame, council: str, measure: str, number: bool = False) -> pd.Series:
+    """One row of `promises`: the council's, on one measure; `number` takes the one with a promised number."""
+    rows = frame[(frame["council"] == council) & (frame["measure"] == measure)]
+    rows = rows[rows["promised"].notna()] if number else rows
+    if rows.empty:
+        raise AssessError(f"promises.yaml has no promise of {council} on {measure}.")
+    return rows.iloc[0]
+
+
+def followed() -> pd.DataFrame:
+    """Whether the indicator a condition aims at moved its way, in councils where the condition was found and in others.
+
+    Councils with agreements run from their last unexposed year to the latest; the rest from the last unexposed year of
+    the 2022-23 cohort. Descriptive: it compares shares of councils and claims no cause.
+    """
+    import pandas as pd
+
+    conditions = table("conditions")
+    records = []
+    for entry in _yaml("standing.yaml")["indicators"]:
+        measure = measures.get(entry["measure"])
+        wide = panel.wide(measure.name)
+        groups = panel.councils().set_index("la_code")[["group", "signed_year"]]
+        having = set(conditions.loc[conditions["category"] == entry["category"], "la_code"])
+        moved: dict[str, list[bool]] = {"with": [], "without": [], "others": []}
+        for code, row in wide.iterrows():
+            signed = int(groups.loc[code, "signed_year"])
+            base = exposure.first_exposed(signed or 2023, measure.kind) - 1
+            if pd.isna(row.get(base)) or pd.isna(row[measure.last_year]):
+                continue
+            kind = ("with" if code in having else "without") if signed else "others"
+            moved[kind].append(entry["way"] * (row[measure.last_year] - row[base]) > 0)
+        record: dict[str, Any] = {"category": entry["category"], "measure": measure.name, "way": "up" if entry["way"] > 0 else "down"}
+        for kind, held in moved.items():
+            record |= {f"{kind}_n": len(held), f"{kind}_pct": 100 * sum(held) / len(held) if held else float("nan")}
+        records.append(record)
+    return pd.DataFrame(records)
+
+
+# Plan against outturn
+
+
+def balances(measure: str) -> pd.DataFrame:
+    """Printed plans, forecasts and outturns of one measure for councils with agreements, one row each, with a mid reported date."""
+    frame = table("trajectories")
+    codes = members().set_index("la_code")[["council", "cohort", "signed_year", "signed"]]
+    frame = frame[(frame["measure"] == measure) & frame["la_code"].isin(codes.index) & frame["year"].notna()]
+    frame = frame.join(codes, on="la_code").assign(
+        value_m=lambda f: f["value"] / 1e6,
+        reported_mid=lambda f: f["reported"] + (f["reported_last"] - f["reported"]) / 2,
+    )
+    return frame.sort_values(["cohort", "council", "reported_mid", "year"], kind="stable").reset_index(drop=True)
+
+
+def joined(council: str, one: str, two: str) -> bool:
+    """Whether figures of two bases may be joined or subtracted: gross and net never; unstated ones not where they differ much."""
+    if {one, two} & {"unclear"}:
+        return False
+    if one == two:
+        return one != "unstated" or council not in evidence.rules()["bases"]["never_join_unstated"]
+    pair = {one, two}
+    if pair == {"unstated", "before agreement"}:
+        return council not in evidence.rules()["bases"]["never_join_unstated"]
+    return False
+
+
+def slippage() -> pd.DataFrame:
+    """Outturn (or, failing that, the latest forecast) less plan, for each council, measure and year where both were printed.
+
+    A plan reported before the agreement is not the agreement's plan. Gross is never subtracted from net. Where a document
+    prints only the distance from plan, that is used. Columns: council, measure, year, planned, outturn, outturn_kind,
+    slip (pounds; positive is worse than plan), slip_pct (of the year's DSG, or of the latest published), grade (the weaker
+    of the two), planned_reported, outturn_reported, planned_doc, outturn_doc.
+    """
+    import pandas as pd
+
+    records: list[dict[str, Any]] = []
+    for measure in BALANCES:
+        for (code, year), group in balances(measure).groupby(["la_code", "year"], sort=False):
+            found = _pair(group)
+            if found is not None:
+                plan, out = found
+                records.append(
+                    {
+                        "la_code": code,
+                        "council": plan["council"],
+                        "cohort": plan["cohort"],
+                        "measure": measure,
+                        "year": int(year),
+                        "planned": plan["value"],
+                        "outturn": out["value"],
+                        "outturn_kind": out["kind"],
+                        "slip": out["value"] - plan["value"],
+                        "grade": _weaker(plan["grade"], out["grade"]),
+                        "planned_reported": plan["reported_mid"],
+                        "outturn_reported": out["reported_mid"],
+                        "planned_doc": plan["doc_id"],
+                        "outturn_doc": out["doc_id"],
+                    }
+                )
+    have = {(r["la_code"], r["year"]) for r in records}
+    for measure in ("excess_over_target", "variance_to_plan"):
+        printed = balances(measure)
+        for (code, year), group in printed.groupby(["la_code", "year"], sort=False):
+            if (code, year) in have:
+                continue
+            row = group.iloc[-1]
+            records.append(
+                {
+                    "la_code": code,
+                    "council": row["council"],
+                    "cohort": row["cohort"],
+                    "measure": measure,
+                    "year": int(year),
+                    "planned": float("nan"),
+                    "outturn": float("nan"),
+                    "outturn_kind": row["kind"],
+                    "slip": row["value"],
+                    "grade": row["grade"],
+                    "planned_reported": pd.NaT,
+                    "outturn_reported": row["reported_mid"],
+                    "planned_doc": "",
+                    "outturn_doc": row["doc_id"],
+                }
+            )
+    frame = pd.DataFrame(records)
+    grant = panel.wide("dsg_total")
+    last = int(max(grant.columns))
+    frame["grant_year"] = frame["year"].clip(upper=last)
+    frame["slip_pct"] = [100 * s / grant.loc[c, y] for c, y, s in zip(frame["la_code"], frame["grant_year"], frame["slip"], strict=True)]
+    return frame.sort_values(["slip_pct"], ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _weaker(one: str, two: str) -> str:
+    return max(one, two, key=evidence.GRADES.index)
+
+
+def _pair(group: pd.DataFrame) -> tuple[Any, Any] | None:
+    """The agreement's plan (the earliest printed) and the best comparable outturn: actual before forecast, firm before weak, latest."""
+    plans = group[(group["kind"] == "planned") & (group["reported_last"] >= group["signed"])]
+    outs = group[group["kind"].isin(["actual", "forecast"])]
+    for _, plan in plans.iterrows():
+        fit = outs[[joined(plan["council"], plan["basis"], basis) for basis in outs["basis"]]] if len(outs) else outs
+        fit = fit[fit["reported_last"] >= plan["signed"]]
+        if len(fit):
+            ranked = fit.assign(actual=fit["kind"] == "actual", firm=fit["grade"] != "weak")
+            return plan, ranked.sort_values(["actual", "firm", "reported_mid"], kind="stable").iloc[-1]
+    return None
+
+
+def fans(least: int = 3) -> pd.DataFrame:
+    """Successive plans and forecasts of one year's figure, for the council-years that have `least` or more on one basis.
+
+    Columns: council, measure, year, basis, reported_mid, kind, value_m, panel (the words over the panel).
+    """
+    import pandas as pd
+
+    kept = []
+    for measure, words in BALANCES.items():
+        frame = balances(measure)
+        for (council, year), group in frame.groupby(["council", "year"], sort=False):
+            for basis, part in group.groupby("basis", sort=False):
+                if not joined(str(council), str(basis), str(basis)):
+                    continue
+                part = part.drop_duplicates(["reported_mid", "value_m", "kind"])
+                if len(part) >= least:
+                    kept.append(part.assign(panel=f"{council}, {words.lower()}, {year - 1}-{year % 100:02d}"))
+    return pd.concat(kept, ignore_index=True) if kept else frame.iloc[:0].assign(panel="")
+
+
+def vintages(least: int = 3) -> pd.DataFrame:
+    """Plans and forecasts of the cumulative deficit of councils for which they were printed on `least` or more dates.
+
+    A vintage is one report date and basis; its points are joined, and never to another vintage's.
+    """
+    frame = balances("cumulative_deficit")
+    ahead = frame[frame["kind"].isin(["planned", "forecast"])]
+    dates = ahead.groupby("council")["reported_mid"].nunique()
+    keep = dates[dates >= least].index
+    return frame[frame["council"].isin(keep)].reset_index(drop=True)
+
+
+def standing() -> pd.DataFrame:
+    """For each council with an agreement, whether documents say on plan, off plan, both or nothing, by the best grade behind it."""
+    effects, events = table("effects"), table("events")
+    lists = _yaml("standing.yaml")
+    slips = slippage()
+    frame = members()
+    words = []
+    for code in frame["la_code"]:
+        mine = effects[effects["la_code"] == code]
+        on = mine[mine["theme"].isin(lists["on_plan"]["themes"])]
+        off = mine[mine["theme"].isin(lists["off_plan"]["themes"])]
+        acts = events[(events["la_code"] == code) & events["event"].isin(lists["off_plan"]["events"])]
+        slip = slips[(slips["la_code"] == code) & (slips["grade"] != "weak")]
+        firm_off = bool(len(off[off["grade"] != "weak"]) or len(acts) or (slip["slip"] > 0).any())
+        firm_on = bool(len(on[on["grade"] != "weak"]) or (slip["slip"] <= 0).any())
+        weak = bool(len(off) or len(on))
+        words.append(
+            "both, at different times"
+            if firm_on and firm_off
+            else "off plan"
+            if firm_off
+            else "on plan"
+            if firm_on
+            else "weak evidence only"
+            if weak
+            else "nothing found"
+        )
+    return frame.assign(standing=words)
+
+
+# What people said
+
+
+def said(by: str = "stakeholder") -> pd.DataFrame:
+    """Reported effects by `by` (stakeholder, or theme) and polarity: strong and middle grades counted, the weak grade beside them."""
+    import pandas as pd
+
+    effects = table("effects").assign(weight=lambda f: f["grade"].map({"strong": "firm", "middle": "firm", "weak": "weak"}))
+    counts = effects.groupby([by, "weight", "polarity"]).size().unstack(["weight", "polarity"], fill_value=0)
+    wanted = [(w, p) for w in ("firm", "weak") for p in ("positive", "mixed", "negative")]
+    counts = counts.reindex(columns=pd.MultiIndex.from_tuples(wanted), fill_value=0)
+    counts.columns = [f"{w}_{p}" for w, p in wanted]
+    counts["firm"] = counts[[c for c in counts if c.startswith("firm_")]].sum(axis=1)
+    counts["weak"] = counts[[c for c in counts if c.startswith("weak_")]].sum(axis=1)
+    return counts.sort_values("firm", ascending=False, kind="stable").reset_index()
+
+
+# What claims rest on
+
+
+def strength(grades: Sequence[str]) -> str:
+    """How strong documents of these grades are together: strong (two or more strong), moderate (one strong or two middle), weak."""
+    if grades.count("strong") >= 2:
+        return "strong"
+    return "moderate" if "strong" in grades or grades.count("middle") >= 2 else "weak"
+
+
+def claim_evidence(fill: Any) -> pd.DataFrame:
+    """The documents behind each claim in claim_evidence.yaml: finding, stance, counts by grade, strength, documents for and against.
+
+    `fill` turns a finding with {facts} into text. Raises AssessError for an unknown claim or document.
+    """
+    import pandas as pd
+
+    claims = set(table("claims")["claim_id"])
+    grades = table("documents").set_index("doc_id")["grade"]
+    records = []
+    for entry in _yaml("claim_evidence.yaml"):
+        claim = entry["claim"]
+        if claim not in claims:
+            raise AssessError(f"src/helpers/claim_evidence.yaml: {claim} is not a claim_id of claims.csv.")
+        support, against = entry.get("for", []), entry.get("against", [])
+        unknown = [d for d in (*support, *against) if d not in grades.index]
+        if unknown:
+            raise AssessError(f"src/helpers/claim_evidence.yaml, {claim}: {unknown[0]} is not a doc_id of documents.csv.")
+        held = [str(grades[d]) for d in support]
+        records.append(
+            {
+                "claim_id": claim,
+                "stance": entry["stance"],
+                "finding": fill(entry["finding"]),
+                **{g: held.count(g) for g in evidence.GRADES},
+                "strength": strength(held),
+                "documents": " ".join(support),
+                "against": " ".join(against),
+            }
+        )
+    return pd.DataFrame(records)
