@@ -8,6 +8,7 @@ every chapter, and lines also differ by dash and marker, so that they can be tol
 from __future__ import annotations
 
 import io
+import logging
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -66,6 +67,8 @@ def _register_fonts() -> str:
     """The house font's name, or the one matplotlib brings when the font files are missing."""
     from matplotlib import font_manager
 
+    # The fallback for rare signs has no semibold; that is no news to a reader of a notebook.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     found = sorted(FONTS.glob("AssessSans-*.ttf"))
     for path in found:
         font_manager.fontManager.addfont(str(path))
@@ -115,12 +118,12 @@ def new(height: float = 3.8, width: float = WIDTH, rows: int = 1, columns: int =
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(style()):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        engine: Any = figure.get_layout_engine()
-        engine.set(w_pad=0.06, h_pad=0.06)
-        axes = figure.subplots(rows, columns, **kwargs)
-    return figure, axes
+    # Set for the session, not only here: text that a notebook adds to the figure later takes its font from these settings.
+    matplotlib.rcParams.update(style())
+    figure = Figure(figsize=(width, height), layout="constrained")
+    engine: Any = figure.get_layout_engine()
+    engine.set(w_pad=0.06, h_pad=0.06)
+    return figure, figure.subplots(rows, columns, **kwargs)
 
 
 # Words and numbers on a figure
@@ -165,9 +168,7 @@ def _tick(value: float, unit: str, step: float) -> str:
     if value == 0:
         return f"{before}0{after if unit == '%' else ''}"
     step = step / scale
-    digits = 0 if step >= 1 and float(step).is_integer() else max(0, min(4, math.ceil(-math.log10(step) + (0.3 if step < 1 else 0))))
-    if digits == 0 and step < 1:
-        digits = 1
+    digits = 0 if step >= 1 and float(step).is_integer() else max(1, min(4, math.ceil(-math.log10(step) + 0.3)))
     text = facts.number(value / scale, digits)
     return f"{facts.MINUS}{before}{text[1:]}{after}" if text.startswith(facts.MINUS) else f"{before}{text}{after}"
 
@@ -465,7 +466,7 @@ def strip(frame: pd.DataFrame, by: str = "group", value: str = "value", unit: st
         axes.plot(part[value], -place + spread, linestyle="", marker=marker or "o", markersize=5, color=colour, alpha=0.75, markeredgecolor="white", markeredgewidth=0.5, zorder=2)
         middle = float(part[value].median())
         axes.vlines(middle, -place - 0.38, -place + 0.38, color=INK, linewidth=2.4, zorder=4)
-        axes.annotate(_tick(middle, unit, 0.1 if unit in ("%", "pp") else max(abs(middle) / 50, 1e-9)), (middle, -place + 0.38), xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=9, fontweight="semibold")
+        axes.annotate(facts.shown(middle, unit).replace(" percentage points", "").replace(" million", "m"), (middle, -place + 0.38), xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=9, fontweight="semibold")
         if name:
             for at, (who, amount) in zip(spread, part[[name, value]].itertuples(index=False), strict=True):
                 if who in call_out:
@@ -637,7 +638,9 @@ def bars(frame: pd.DataFrame, label: str, value: str, unit: str = "", digits: in
     axes.grid(False)
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
-    axes.margins(x=0.1)
+    low, high = axes.get_xlim()
+    room = 0.13 * (high - low)
+    axes.set_xlim(low - room if low < 0 else 0, high + room)
     zero_line(axes, vertical=True)
     if by:
         from matplotlib.patches import Patch
@@ -690,25 +693,28 @@ def verdicts(frame: pd.DataFrame, unit_words: str = "Effect, in standard deviati
             last = head
         rows.append(("row", record))
     sized = "estimate" in frame.columns and bool(frame["estimate"].notna().any())
-    deep = [1 if kind == "head" else len(textwrap.wrap(str(r["claim"]), 52)) for kind, r in rows]
-    figure, both = new(height or 0.8 + 0.2 * sum(max(d, 1.35) for d in deep), columns=2 if sized else 1, squeeze=False, sharey=True, width_ratios=[1.15, 1] if sized else [1])
+    claim_width, mark_width = (2.75, 1.5) if sized else (5.0, 2.0)
+    texts = ["\n".join(wrapped(str(r if kind == "head" else r["claim"]), 9.5, "normal", claim_width)) for kind, r in rows]
+    deep = [max(text.count("\n") + 1, 1.45) for text in texts]
+    across = [claim_width + mark_width, WIDTH - claim_width - mark_width - 0.35] if sized else [1]
+    figure, both = new(height or 0.75 + 0.185 * sum(deep), columns=len(across), squeeze=False, sharey=True, width_ratios=across)
     left = both[0][0]
     right = both[0][1] if sized else None
+    mark = claim_width / (claim_width + mark_width) + 0.035
     place, places = 0.0, []
     for depth in deep:
-        half = max(depth, 1.35) / 2
-        places.append(-(place + half))
-        place += 2 * half
-    for y, (kind, record) in zip(places, rows, strict=True):
+        places.append(-(place + depth / 2))
+        place += depth
+    for y, (kind, record), text in zip(places, rows, texts, strict=True):
         if kind == "head":
-            left.text(0, y, str(record), fontweight="semibold", fontsize=10, va="center")
+            left.text(0, y, text, fontweight="semibold", fontsize=10.5, va="center", color=INK)
             continue
         colour, marker = VERDICTS[record["verdict"]]
-        left.text(0, y, textwrap.fill(str(record["claim"]), 52), fontsize=9.2, va="center", linespacing=1.1)
+        left.text(0, y, text, fontsize=9.5, va="center", linespacing=1.1)
         strength = record.get("strength")
-        words = record["verdict"] + (f", {strength}" if isinstance(strength, str) and strength and strength != "-" else "")
-        left.plot([0.76], [y], marker=marker, markersize=8, color=colour, markeredgecolor="white", clip_on=False)
-        left.text(0.785, y, textwrap.fill(words, 20), fontsize=9, va="center", color=INK)
+        words = str(record["verdict"]) + (f", {strength}" if isinstance(strength, str) and strength.strip("-– ") else "")
+        left.plot([mark], [y], marker=marker, markersize=8, color=colour, markeredgecolor="white", clip_on=False)
+        left.text(mark + 0.03, y, "\n".join(wrapped(words, 9, "normal", mark_width - 0.3)), fontsize=9, va="center", linespacing=1.05)
         if right is not None and record.get("estimate") == record.get("estimate") and record.get("estimate") is not None:
             if record.get("lower") == record.get("lower") and record.get("lower") is not None:
                 right.hlines(y, record["lower"], record["upper"], color=colour, linewidth=2.2, zorder=3)
@@ -787,7 +793,7 @@ def _render(figure: Figure, salt: str, endings: Sequence[str], text: str) -> dic
 
     out = {}
     # SVG: a fixed salt and no date, so that the same figure is the same bytes.
-    with matplotlib.rc_context({"svg.hashsalt": salt, "svg.fonttype": text, "svg.id": salt} if "svg.id" in matplotlib.rcParams else {"svg.hashsalt": salt, "svg.fonttype": text}):
+    with matplotlib.rc_context({"svg.hashsalt": salt, "svg.fonttype": text}):
         for ending in endings:
             buffer = io.BytesIO()
             metadata: dict[str, Any] = {"Date": None, "Creator": None} if ending == "svg" else {"Software": None}
@@ -839,8 +845,13 @@ def _make_room(figure: Figure, height: float, above: float, below: float) -> Cal
         old = engine.get()["rect"]
         figure.set_size_inches(width, tall)
         engine.set(rect=(0, below / tall, 1, height / tall))
+        for legend in figure.legends:
+            # Legends outside the axes hang on the figure's edge; hang them on the old edge instead.
+            legend.set_bbox_to_anchor((0, below / tall, 1, height / tall), transform=figure.transFigure)
 
         def undo() -> None:
+            for legend in figure.legends:
+                legend.set_bbox_to_anchor(None)
             engine.set(rect=old)
             figure.set_size_inches(width, height)
 

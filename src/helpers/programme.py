@@ -1,0 +1,92 @@
+"""The 38 agreements: who signed, for how much, what became of each, and how the councils chosen differed from the rest.
+
+Reads the processed evidence tables and the panel; money in pounds, deficits positive, shares as percentages.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from helpers import evidence, panel, selection
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: What a reader is told became of an agreement, by the most telling event recorded for it, the first that applies.
+FATES = {
+    "suspended": "Payments suspended in 2024",
+    "reviewed and extended": "Reviewed and extended",
+    "concluded": "Concluded",
+    "revised plan sought": "Revision sought",
+    "enhanced monitoring": "Enhanced monitoring",
+    "payment delayed": "A payment delayed",
+}
+QUIET = "No change found"
+
+#: Measures on which chosen councils are compared with the rest at the start: name, year (as in the panel), label, unit.
+STARTING_POINT = (
+    ("dsg_balance", 2020, "Deficit at 31 March 2020, % of dedicated schools grant", "%"),
+    ("plans_per_1000", 2020, "Plans per 1,000 people aged 0 to 25, January 2020", ""),
+    ("independent_share", 2020, "Plans in independent or non-maintained special schools, January 2020, %", "%"),
+    ("refusal_to_assess", 2019, "Requests refused an assessment, 2019, %", "%"),
+    ("timeliness", 2019, "Plans issued within 20 weeks, 2019, %", "%"),
+)
+
+
+def agreements() -> pd.DataFrame:
+    """One row a council with an agreement, 38 in all, by cohort and name.
+
+    Columns: la_code, la_name, region_name, cohort, signed_year, total_dfe_funding (pounds; missing where not found), known (bool),
+    per_head (pounds per person aged 0 to 25), end_financial_year, capital_topup, status (the source's words), fate (one of FATES or
+    QUIET), confidence, source_url.
+    """
+    held = evidence.load("agreements").drop(columns=["region", "cohort", "signed_year", "la_name", "dfe_number"])
+    councils = panel.councils("safety_valve")[["la_code", "la_name", "region_name", "cohort", "signed_year", "pop_0_25"]]
+    made = councils.merge(held, on="la_code", how="left", validate="one_to_one")
+    made["known"] = made["total_dfe_funding"].notna()
+    made["per_head"] = made["total_dfe_funding"] / made["pop_0_25"]
+    made["fate"] = [_fate(code) for code in made["la_code"]]
+    return made.sort_values(["signed_year", "la_name"], ignore_index=True)
+
+
+def _fate(la_code: str) -> str:
+    events = evidence.load("events")
+    seen = set(events.loc[events["la_code"] == la_code, "event"])
+    return next((words for event, words in FATES.items() if event in seen), QUIET)
+
+
+def money(frame: pd.DataFrame) -> pd.DataFrame:
+    """Money agreed by cohort: cohort, councils, known (councils whose total was found), total (pounds, of those alone), unknown (their names)."""
+    grouped = frame.groupby("cohort", observed=True)
+    out = grouped.agg(councils=("la_code", "size"), known=("known", "sum"), total=("total_dfe_funding", "sum")).reset_index()
+    out["unknown"] = [", ".join(frame[(frame["cohort"] == c) & ~frame["known"]]["la_name"]) or "none" for c in out["cohort"]]
+    return out
+
+
+def starting_point() -> pd.DataFrame:
+    """What councils looked like before any agreement, one row each of 153: la_code, group, cohort and a column a characteristic.
+
+    Adds deprivation (IMD 2019 score), people aged 0 to 25 (thousands) and a London flag (0 or 100, so that its mean is a percentage).
+    """
+    frame = panel.councils()[["la_code", "la_name", "group", "cohort", "region_name", "imd2019", "pop_0_25"]].copy()
+    for measure, year, label, _ in STARTING_POINT:
+        values = panel.series(measure, groups=False)
+        frame[label] = frame["la_code"].map(values[values["year"] == year].set_index("la_code")["value"])
+    frame["Deprivation (IMD 2019 score)"] = frame["imd2019"]
+    frame["People aged 0 to 25, thousands"] = frame["pop_0_25"] / 1000
+    frame["In London, %"] = (frame["region_name"] == "London") * 100.0
+    return frame.drop(columns=["imd2019", "pop_0_25"])
+
+
+def balance() -> pd.DataFrame:
+    """Starting point of chosen councils against all others: the frame of `selection.balance`."""
+    frame = starting_point().set_index("la_code")
+    labels = [c for c in frame.columns if c not in ("la_name", "group", "cohort", "region_name")]
+    return selection.balance(frame[labels], frame["group"] == "safety_valve")
+
+
+def ranked(year: int = 2020) -> pd.DataFrame:
+    """Every council with a published balance at 31 March of `year`, the largest deficit (% of grant) first: la_code, la_name, group, cohort, value, rank."""
+    rows = panel.series("dsg_balance")
+    rows = rows[(rows["year"] == year) & rows["value"].notna()].sort_values(["value", "la_code"], ascending=[False, True], ignore_index=True)
+    return rows.assign(rank=range(1, len(rows) + 1))
