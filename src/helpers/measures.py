@@ -12,13 +12,13 @@ from helpers.errors import AssessError
 
 KINDS = ("calendar_flow", "january_count", "academic_year", "balance", "financial_flow")
 SCALES = ("level", "log")
-WAYS = ("column", "lait", "ratio", "sum", "difference", "splice", "per_population")
+WAYS = ("column", "item", "ratio", "sum", "difference", "splice", "per_population")
 _REQUIRED = ("title", "short", "unit", "kind", "scale", "digits", "source", "first_year", "last_year", "definition")
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure. `way` is how its value is made (column, lait, ratio, ...) and `of` what from; `note` its limits.
+    """One measure. `way` is how its value is made (column, item, ratio, ...) and `of` what from; `note` its limits.
 
     `kind` times it (helpers.exposure), `scale` "log" means effects are reported in per cent. Shares are 0-100, money is in pounds.
     """
@@ -133,4 +133,4 @@ def ordered() -> list[Measure]:
 
 def made_from(resource: str) -> list[Measure]:
     """Measures read straight from one resource."""
-    return [m for m in listed().values() if m.source == resource and m.way in ("column", "lait")]
+    return [m for m in listed().values() if m.source == resource and m.way in ("column", "item")]

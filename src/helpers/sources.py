@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers import councils, measures, paths
+from helpers import checks, councils, files, measures, paths, reconciliation
 from helpers.errors import AssessError
 from helpers.measures import Measure
 
@@ -66,21 +68,25 @@ SHAPES = {
     "ehc_timeliness": _ehc("All EHC plans"),
     # Joined by name: the table gives Nottingham, Nottinghamshire and Northamptonshire each other's numbers.
     "send_tribunal_appeals": Shape(misprinted="old_la_code", level="geographic_level"),
-    "lait_sen": Shape(number="la_number", period="years", measure="short_desc", value="values"),
+    "lait_sen": Shape(number="LA Number", name="LA and Regions", period="Years", measure="Short Desc", value="Values"),
     "dsg_balance_percent": Shape(level="geographic_level"),
-    "dsg_allocations": Shape(number="la_code", level="geographic_level", period="financial_year"),
+    "dsg_allocations": Shape(
+        number="la_code", level="geographic_level", period="financial_year", rows={"deductions": ("before",)}, measure="block", value="amount"
+    ),
     "dsg_balance_2023_24": Shape(code="la_code", period="financial_year"),
     "s251_high_needs_spend": Shape(code="la_code", period="financial_year"),
-    "council_net_expenditure": Shape(code="ons_code", period="financial_year"),
+    "council_net_expenditure": Shape(
+        code="ons_code", period="financial_year", rows={"class": ("Unitary", "Met", "London", "Shire County"), "status": ("submitted",)}
+    ),
 }
 
 
 def year_of(period: str) -> int:
     """The calendar year in which a publisher's period ends: 2024 -> 2024, 202425 and 2024-25 (OT) -> 2025."""
-    text = str(period).strip()
+    text = re.sub(r" \((OT|Rev|Final|prov)\)$", "", str(period).strip())
     if re.fullmatch(r"\d{4}", text):
         return int(text)
-    found = re.fullmatch(r"(\d{4})[-/]?(\d{2})(?: \(OT\))?", text)
+    found = re.fullmatch(r"(\d{4})[-/]?(\d{2})", text)
     if not found or (int(found[1]) + 1) % 100 != int(found[2]):
         raise AssessError(f"period {text!r} is not a year, an academic year or a financial year")
     return int(found[1]) + 1
@@ -279,10 +285,13 @@ def known_errors() -> tuple[KnownError, ...]:
     return tuple(made)
 
 
-def without_known_errors(long: pd.DataFrame, notes: list[dict[str, str]]) -> pd.DataFrame:
-    """Corrects, drops or only notes the listed figures. An entry whose figure the file no longer holds is noted and not applied."""
+def without_known_errors(long: pd.DataFrame, notes: list[dict[str, str]], only: str = "") -> pd.DataFrame:
+    """Corrects, drops or only notes the listed figures (or those of one action). An entry whose figure the file no longer holds is
+    noted and not applied."""
     long = long.copy()
     for error in known_errors():
+        if only and error.action != only:
+            continue
         hit = long["measure"].isin(error.measures) & long["year"].isin(error.years) & long["la_code"].isin(error.areas) & long["value"].notna()
         if error.found is not None:
             hit &= long["value"] == error.found
@@ -446,7 +455,7 @@ def population(frame: pd.DataFrame) -> pd.DataFrame:
     missing = sorted(set(councils.names()) ^ set(out.index))
     if missing or out.index.has_duplicates:
         raise AssessError(f"population_deprivation: expected each of the {councils.COUNT} councils once; {', '.join(missing[:3]) or 'one'} does not fit.")
-    out = out.apply(pd.to_numeric, errors="coerce")
+    out = out.apply(pd.to_numeric, errors="coerce").astype("float64")
     if out.isna().any().any() or (out[["pop_0_25", "pop_2_18", "pop_total"]] <= 0).any().any():
         raise AssessError("population_deprivation: a population or deprivation score is missing or not positive.")
     return out
@@ -496,3 +505,184 @@ def finished(table: pd.DataFrame) -> pd.DataFrame:
     for column in ("la_code", "la_name", "measure", "period", "unit", "symbol", "source"):
         table[column] = table[column].astype("string")
     return table[COLUMNS]
+
+
+def built_from(read: Reader, evidence_tables: dict[str, pd.DataFrame]) -> Built:
+    """All processed tables from a reader of raw resources. Raises AssessError before anything is written."""
+    import pandas as pd
+
+    notes: list[dict[str, str]] = []
+    people = council_table(read)
+    long = collect(read, notes)
+    sums = reconciliation.national(with_corrections(long))
+    sums += reconciliation.stated(with_corrections(long), people.set_index("la_code")["group"])
+    sums += reconciliation.between(long, tool_items(read))
+    kept = long[long["kind"] != "predecessor"]
+    kept = without_known_errors(present_areas_only(kept, notes), notes)
+    full = with_derived(kept, people)
+    tables = {
+        "council_year": finished(full[full["kind"] == "council"]),
+        "area_year": finished(full[full["kind"] != "council"]),
+        "councils": people,
+        "neighbours": neighbours(read, notes),
+        "inspections": inspections(read, notes),
+        "support": support(read, notes),
+    }
+    notes += checks.passed(tables)
+    tables |= {f"evidence/{name}": table for name, table in evidence_tables.items()}
+    quality = pd.DataFrame(notes)[["check", "resource", "table", "outcome", "detail"]]
+    order = {o: i for i, o in enumerate(("corrected", "dropped", "recoded", "explained", "noted", "passed"))}
+    quality = quality.assign(_o=quality["outcome"].map(order)).sort_values(["_o", "check", "resource"], kind="stable").drop(columns="_o")
+    quality = quality.reset_index(drop=True)
+    sums_table = pd.DataFrame(sums)[reconciliation.COLUMNS]
+    return Built(tables | {"quality": quality, "reconciliation": sums_table}, quality, sums_table)
+
+
+def build() -> Built:
+    """Read data/raw, check, recode, derive and reconcile; everything in memory. `write` puts it on disk."""
+    from helpers import catalogue, evidence
+
+    return built_from(catalogue.read, evidence.normalise_all())
+
+
+def write(built: Built, folder: Path | None = None) -> list[Path]:
+    """Replace the processed tables: all are written beside the old ones first, then each takes its place."""
+    folder = folder or paths.processed()
+    with ExitStack() as stack:
+        for name, table in built.tables.items():
+            table.to_parquet(stack.enter_context(files.whole(folder / f"{name}.parquet")), index=False)
+    return [folder / f"{name}.parquet" for name in built.tables]
+
+
+def with_corrections(long: pd.DataFrame) -> pd.DataFrame:
+    """The rows as read, with only the exact corrections made: what publishers' totals are compared with."""
+    return without_known_errors(long, [], only="correct")
+
+
+def tool_items(read: Reader) -> pd.DataFrame:
+    """The interactive tool's items that repeat figures of another publication, long, under their own names."""
+    import pandas as pd
+
+    shape = SHAPES["lait_sen"]
+    frame = read("lait_sen").astype("string").fillna("")
+    frame = frame[frame[shape.measure].isin([item for _, item, _ in reconciliation.PAIRS]) & ~frame[shape.name].isin(NOT_AREAS)]
+    frame = _with_places("lait_sen", frame, shape, [])
+    frame["year"] = frame[shape.period].map(_years("lait_sen", frame[shape.period]))
+    frame = frame.rename(columns={shape.measure: "measure", shape.value: "text", shape.period: "period"})
+    return pd.DataFrame(_numbers("lait_sen", frame)[["kind", "la_code", "year", "measure", "value"]])
+
+
+# Neighbours, inspections, support -------------------------------------------------------------------------------------------------
+
+
+def neighbours(read: Reader, notes: list[dict[str, str]]) -> pd.DataFrame:
+    """DfE statistical neighbours: la_code, rank (1 nearest to 10), neighbour_la_code, closeness."""
+    frame = read("statistical_neighbours")
+    missing = {"la_number", "rank", "neighbour_la_number", "closeness"} - set(frame.columns)
+    if missing:
+        raise AssessError(f"statistical_neighbours: no column {sorted(missing)[0]!r}; found {', '.join(frame.columns)}.")
+    numbers = {c.dfe_number: c.la_code for c in councils.listed()}
+    old = {n: p for p in councils.predecessors() for n in p.numbers}
+    for column in ("la_number", "neighbour_la_number"):
+        unknown = set(frame[column].astype(str)) - set(numbers) - set(old)
+        if unknown:
+            raise AssessError(f"statistical_neighbours: unknown DfE number {sorted(unknown)[0]!r} in {column}.")
+    gone = frame["la_number"].isin(old) | frame["neighbour_la_number"].isin(old)
+    if gone.any():
+        named = sorted({old[n].name for c in ("la_number", "neighbour_la_number") for n in frame[c] if n in old})
+        notes.append(note("reorganised councils", "statistical_neighbours", "neighbours", "dropped", f"{int(gone.sum())} rows naming {', '.join(named)}"))
+    out = frame[~gone].assign(
+        la_code=frame["la_number"].map(numbers), neighbour_la_code=frame["neighbour_la_number"].map(numbers), rank=frame["rank"].astype(int)
+    )
+    return out.sort_values(["la_code", "rank"])[["la_code", "rank", "neighbour_la_code", "closeness"]].reset_index(drop=True)
+
+
+INSPECTION_OUTCOMES = {1: "typically positive experiences and outcomes", 2: "inconsistent experiences and outcomes", 3: "widespread or systemic failings"}
+
+
+def inspections(read: Reader, notes: list[dict[str, str]]) -> pd.DataFrame:
+    """Area SEND inspections under both frameworks, one row each: la_code, la_name, framework ("2016" or "2023"), start_date, year
+    (of the start, or of publication where no start is printed), published, grade, outcome, revisit_date, revisit_outcome, url.
+
+    grade: 1 positive, 2 inconsistent, 3 systemic failings (2023); 0 no written statement of action, 1 one was required (2016).
+    """
+    import pandas as pd
+
+    now, then = read("area_send_inspections_2023"), read("area_send_inspections_2016")
+    rows = []
+    for number, row in enumerate(now.to_dict("records"), start=2):
+        place = _inspected("area_send_inspections_2023", number, row["ltla23cd"], row["la_code"], row["local_authority"], notes)
+        grade = str(row["outcome_grade"]).strip()
+        if place is None:
+            continue
+        if grade not in ("1", "2", "3", "1.0", "2.0", "3.0"):
+            notes.append(note("inspections", "area_send_inspections_2023", "inspections", "dropped", f"{councils.get(place).la_name}: no outcome printed"))
+            continue
+        value = int(float(grade))
+        start, published = _day(row["inspection_start_date"]), _day(row["publication_date"])
+        rows.append({"la_code": place, "framework": "2023", "start_date": start, "published": published, "grade": value,
+                     "outcome": INSPECTION_OUTCOMES[value], "revisit_date": "", "revisit_outcome": "", "url": row["inspection_url"]})  # fmt: skip
+    for number, row in enumerate(then.to_dict("records"), start=2):
+        place = _inspected("area_send_inspections_2016", number, row["la_code"], "", row["la_name"], notes)
+        if place is None:
+            continue
+        needed = str(row["statement_of_action_required"]).strip()
+        if needed not in ("Yes", "No"):
+            raise AssessError(f"area_send_inspections_2016, row {number}: statement of action is {needed!r}; expected Yes or No.")
+        rows.append({"la_code": place, "framework": "2016", "start_date": _day(row["inspection_start_date"]),
+                     "published": _day(row["publication_date"]), "grade": int(needed == "Yes"),
+                     "outcome": "written statement of action required" if needed == "Yes" else "no written statement of action",
+                     "revisit_date": _day(row["revisit_start_date"]), "revisit_outcome": str(row["revisit_outcome"]).strip(), "url": ""})  # fmt: skip
+    table = pd.DataFrame(rows)
+    table["year"] = [int((a or b)[:4]) for a, b in zip(table["start_date"], table["published"], strict=True)]
+    table["la_name"] = table["la_code"].map(councils.names())
+    table = table[["la_code", "la_name", "framework", "start_date", "year", "published", "grade", "outcome", "revisit_date", "revisit_outcome", "url"]]
+    return table.sort_values(["la_code", "framework", "start_date"]).reset_index(drop=True)
+
+
+def _inspected(resource: str, row: int, code: str, number: str, name: str, notes: list[dict[str, str]]) -> str | None:
+    place = councils.place(str(code).strip(), str(number).strip(), str(name).strip())
+    if place.kind == "unknown" and number:
+        place = councils.place("", str(number).strip(), str(name).strip())
+    if place.kind == "council":
+        return place.code
+    if place.kind == "predecessor" and place.predecessor is not None:
+        notes.append(note("reorganised councils", resource, "inspections", "dropped", f"{place.predecessor.name}: {place.predecessor.reason}"))
+        return None
+    raise AssessError(f"{resource}, row {row}: unknown local authority {name!r} ({code}).")
+
+
+def _day(text: str) -> str:
+    """A date as YYYY-MM-DD, from that or from DD/MM/YY(YY); empty when there is none (1900 stands for none)."""
+    text = str(text).strip()
+    if found := re.match(r"(\d{4})-(\d{2})-(\d{2})", text):
+        year, month, day = found.groups()
+    elif found := re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{2}|\d{4})", text):
+        day, month, year = found[1].zfill(2), found[2].zfill(2), found[3] if len(found[3]) == 4 else f"20{found[3]}"
+    else:
+        return ""
+    return "" if year == "1900" else f"{year}-{month}-{day}"
+
+
+def support(read: Reader, notes: list[dict[str, str]]) -> pd.DataFrame:
+    """Exceptional financial support and section 114 notices: la_code, la_name, kind (exceptional_support, section_114), financial_year,
+    year, amount_gbp (NaN for notices), revised (the page also gives another figure), date, reason, url. Other kinds of council are left out."""
+    import pandas as pd
+
+    rows = []
+    for row in read("exceptional_financial_support").to_dict("records"):
+        amount = pd.to_numeric(row["amount_gbp_m_first_figure_on_page"], errors="coerce")
+        rows.append({"name": row["council"], "code": "", "kind": "exceptional_support", "financial_year": row["financial_year"],
+                     "amount_gbp": amount * 1e6, "revised": str(row["page_also_gives_a_revised_figure"]) == "True", "date": "", "reason": "", "url": ""})  # fmt: skip
+    for row in read("section_114_notices").to_dict("records"):
+        rows.append({"name": row["la_name"], "code": "", "kind": "section_114", "financial_year": row["financial_year"], "amount_gbp": float("nan"),
+                     "revised": False, "date": row["notice_date"], "reason": row["reason"], "url": row["evidence_url"]})  # fmt: skip
+    table = pd.DataFrame(rows)
+    table["la_code"] = [councils.place("", "", n).code for n in table["name"]]
+    outside = sorted(set(table.loc[table["la_code"] == "", "name"]))
+    notes.append(note("councils", "exceptional_financial_support", "support", "dropped", f"not one of the {councils.COUNT} councils: {', '.join(outside)}"))
+    table = table[table["la_code"] != ""].copy()
+    table["year"] = [year_of(y) for y in table["financial_year"]]
+    table["la_name"] = table["la_code"].map(councils.names())
+    columns = ["la_code", "la_name", "kind", "financial_year", "year", "amount_gbp", "revised", "date", "reason", "url"]
+    return table.sort_values(["kind", "la_code", "year"])[columns].reset_index(drop=True)
