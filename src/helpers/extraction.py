@@ -124,11 +124,13 @@ def recognise(sheet: Sheet, known: Known, alone: bool = True) -> Layout | None:
 
     Raises AssessError when the table is unknown, or follows a known one with columns gone or new.
     """
-    cells = {shapes.squeeze(cell) for row in sheet.head[:12] for cell in row}
+    head = [{shapes.squeeze(cell) for cell in row} for row in sheet.head[:12]]
+    cells = set().union(*head)
     sheet_name = sheet.name.rsplit("sheet ", 1)[-1].strip("'")
     near: list[tuple[int, Layout, list[str], list[str]]] = []
     for layout in known.layouts:
-        if not set(layout.signature) <= cells:
+        telling = set(layout.signature)
+        if not telling <= cells or (layout.columns and not any(telling <= row for row in head)):
             continue
         if layout.spec.get("sheet") and not re.fullmatch(str(layout.spec["sheet"]), sheet_name):
             continue
@@ -215,6 +217,8 @@ def release_of(layout: Layout, resource: Resource, rows: list[list[str]], sha256
     if "pattern" in told:
         years = [match for row in rows for match in re.findall(str(told["pattern"]), row[at])]
         last = max(years, default="")
+    if "add" not in told:
+        return last
     year = int(last[:2] + last[4:]) if re.fullmatch(r"\d{6}", last) else int(last[:4]) if re.match(r"\d{4}", last) else 0
     return str(year + int(told.get("add", 0))) if year else last
 

@@ -177,8 +177,18 @@ def parse(documents: dict[str, dict[str, Any]]) -> Known:
 @lru_cache(maxsize=1)
 def known() -> Known:
     """The layouts shipped with the project."""
+    return load(HERE)
+
+
+def load(folder: Path) -> Known:
+    """The layouts in a folder of YAML files. Raises AssessError naming the file that is not YAML."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    documents = {path.name: yaml.load(path.read_text(encoding="utf-8"), Loader=loader) for path in sorted(HERE.glob("*.yaml"))}
+    documents = {}
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            documents[path.name] = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+        except yaml.YAMLError as error:
+            raise AssessError(f"{path.name} is not YAML: {' '.join(str(error).split())}.") from None
     return parse(documents)
