@@ -200,7 +200,7 @@ class Book:
         `title` states the finding; `subtitle` the measure, units and years; `alt` says in words what the figure shows. All three may hold
         {fact} placeholders. `data` is what was drawn. `name`: short, a-z, digits and hyphens; prose refers to it as [](#fig-name).
         """
-        from helpers import figures
+        from helpers import figures, provenance
 
         self._check_name("figure", name)
         if not title.strip() or not alt.strip():
@@ -219,7 +219,7 @@ class Book:
             "notebook": self.name,
             "cell": self._count,
         }
-        images = figures.save(figure, title, subtitle, names, salt=f"{self.name}/{name}")
+        images = figures.save(figure, title, subtitle, provenance.words(names), salt=f"{self.name}/{name}")
         table = data if _plain_index(data) else data.reset_index()
         files = {f"{name}{ending}": content for ending, content in images.items()}
         files[f"{name}.csv"] = table.to_csv(index=False, float_format="%.10g", lineterminator="\n").encode()

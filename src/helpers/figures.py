@@ -141,16 +141,16 @@ def styles(keys: Sequence[Any]) -> dict[Any, tuple[str, str, Any, str]]:
 
 def axis_unit(axes: Axes, unit: str, which: str = "y") -> None:
     """Write an axis's numbers in their unit: thousands separators, %, £, £ million."""
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import Formatter
 
-    axis = axes.yaxis if which == "y" else axes.xaxis
+    class InUnit(Formatter):
+        """Ticks with as many decimals as their spacing needs."""
 
-    def text(value: float, _: Any) -> str:
-        ticks = axis.get_ticklocs()
-        step = min((abs(b - a) for a, b in zip(ticks, ticks[1:], strict=False)), default=1)
-        return _tick(value, unit, step)
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            step = min((abs(b - a) for a, b in zip(self.locs, self.locs[1:], strict=False)), default=1.0)
+            return _tick(x, unit, float(step))
 
-    axis.set_major_formatter(FuncFormatter(text))
+    (axes.yaxis if which == "y" else axes.xaxis).set_major_formatter(InUnit())
 
 
 def _tick(value: float, unit: str, step: float) -> str:
@@ -444,7 +444,7 @@ def dots(
         zero_line(axes, vertical=True)
     axis_unit(axes, unit, "x")
     if len(named) > 1:
-        figure.legend(loc="outside upper left", ncols=len(named), handletextpad=0.2, columnspacing=1.4, borderpad=0.2)
+        _legend(figure, *axes.get_legend_handles_labels())
     return figure
 
 
@@ -530,16 +530,23 @@ def multiples(
         axes.tick_params(labelsize=8.5)
         axis_unit(axes, unit)
     if by is not None and len(order) > 1:
-        _legend(figure, order)
+        _line_legend(figure, order)
     return figure
 
 
-def _legend(figure: Figure, order: Sequence[Any]) -> None:
+def _legend(figure: Figure, handles: Sequence[Any], texts: Sequence[str], columns: int = 4) -> None:
+    """A legend along the top edge, with room made for it."""
+    rows = math.ceil(len(texts) / columns)
+    engine: Any = figure.get_layout_engine()
+    engine.set(rect=(0, 0, 1, 1 - (0.2 * rows + 0.06) / float(figure.get_size_inches()[1])))
+    figure.legend(handles, texts, loc="upper left", ncols=columns, columnspacing=1.4, handletextpad=0.5, borderpad=0.1, borderaxespad=0.3)
+
+
+def _line_legend(figure: Figure, order: Sequence[Any]) -> None:
     from matplotlib.lines import Line2D
 
-    looks = styles(order)
-    handles = [Line2D([], [], color=c, linestyle=d, marker=m, markersize=4.5, markeredgecolor="white", label=t) for t, c, d, m in looks.values()]
-    figure.legend(handles=handles, loc="outside upper left", ncols=4, columnspacing=1.4, borderpad=0.2)
+    looks = styles(order).values()
+    _legend(figure, [Line2D([], [], color=c, linestyle=d, marker=m, markersize=4.5, markeredgecolor="white") for _, c, d, m in looks], [t for t, *_ in looks])
 
 
 def waterfall(frame: pd.DataFrame, label: str = "label", value: str = "value", total: str = "total", unit: str = "gbp_m", digits: int = 0, height: float | None = None) -> Figure:
@@ -604,10 +611,10 @@ def stacked(frame: pd.DataFrame, x: str, parts: Mapping[str, str] | Sequence[str
     from matplotlib.patches import Patch
 
     if len(named) <= 6 and float(base.iloc[-1]) > 0:
-        # The swatch sits at the label, because small parts do not sit beside theirs.
-        figure.legend(
+        axes.legend(
             handles=[Patch(facecolor=palette[i % 8], hatch=hatches[i % 8], edgecolor="white", label=textwrap.fill(w, 20)) for i, w in reversed(list(enumerate(named.values())))],
-            loc="outside right center",
+            loc="center left",
+            bbox_to_anchor=(1.0, 0.5),
             handlelength=1,
             handleheight=1,
             labelspacing=0.9,
@@ -645,7 +652,7 @@ def bars(frame: pd.DataFrame, label: str, value: str, unit: str = "", digits: in
     if by:
         from matplotlib.patches import Patch
 
-        figure.legend(handles=[Patch(color=c, label=t) for t, c, *_ in looks.values()], loc="outside upper left", ncols=4, handlelength=1, handleheight=1, borderpad=0.2)
+        _legend(figure, [Patch(color=c) for _, c, *_ in looks.values()], [t for t, *_ in looks.values()])
     return figure
 
 
@@ -670,7 +677,7 @@ def scatter(frame: pd.DataFrame, x: str, y: str, by: str | None = "group", x_uni
     axes.set_ylabel(y_words)
     if by and len(order) > 1:
         handles, texts = axes.get_legend_handles_labels()
-        figure.legend(handles[::-1], texts[::-1], loc="outside upper left", ncols=4, handletextpad=0.2, borderpad=0.2)
+        _legend(figure, handles[::-1], texts[::-1])
     return figure
 
 
@@ -758,7 +765,7 @@ def timeline(frame: pd.DataFrame, start: str = "start", label: str = "label", en
     axes.grid(False)
     axes.grid(True, axis="x", color=GRID)
     if kind and len(order) > 1:
-        _legend(figure, order)
+        _line_legend(figure, order)
     return figure
 
 
@@ -841,30 +848,17 @@ def _make_room(figure: Figure, height: float, above: float, below: float) -> Cal
     tall = height + above + below
     width = float(figure.get_size_inches()[0])
     engine: Any = figure.get_layout_engine()
-    if engine is not None and hasattr(engine, "set") and "rect" in engine.get():
-        old = engine.get()["rect"]
-        figure.set_size_inches(width, tall)
-        engine.set(rect=(0, below / tall, 1, height / tall))
-        for legend in figure.legends:
-            # Legends outside the axes hang on the figure's edge; hang them on the old edge instead.
-            legend.set_bbox_to_anchor((0, below / tall, 1, height / tall), transform=figure.transFigure)
-
-        def undo() -> None:
-            for legend in figure.legends:
-                legend.set_bbox_to_anchor(None)
-            engine.set(rect=old)
-            figure.set_size_inches(width, height)
-
-        return undo
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    boxes = [(axes, axes.get_position(original=True)) for axes in figure.axes]
+    boxes = [(axes, axes.get_position()) for axes in figure.axes]
     words = [(text, text.get_position()) for text in figure.texts]
     figure.set_size_inches(width, tall)
     for axes, box in boxes:
         axes.set_position((box.x0, (box.y0 * height + below) / tall, box.width, box.height * height / tall))
     for text, (x, y) in words:
         text.set_position((x, (y * height + below) / tall))
+    for legend in figure.legends:
+        legend.set_bbox_to_anchor((0, below / tall, 1, height / tall), transform=figure.transFigure)
 
     def put_back() -> None:
         figure.set_size_inches(width, height)
@@ -872,5 +866,9 @@ def _make_room(figure: Figure, height: float, above: float, below: float) -> Cal
             axes.set_position(box)
         for text, place in words:
             text.set_position(place)
+        for legend in figure.legends:
+            legend.set_bbox_to_anchor(None)
+        if engine is not None:
+            figure.set_layout_engine(engine)
 
     return put_back
