@@ -42,7 +42,8 @@ Reader = Callable[[str], "pd.DataFrame"]
 class Shape:
     """Which columns of a resource say what a row is about. `rows` keeps only rows whose column starts with a text;
     `measure` names the column that holds the measure when the resource is long, `value` the one that holds its value;
-    `misprinted` a column of DfE numbers that is not to be trusted and only compared."""
+    `misprinted` a column of DfE numbers that is not to be trusted and only compared; `fixed_period` the period of a file about one;
+    `ages` the counts of a resource with a row for each year of age, added up to AGE_BANDS."""
 
     code: str = ""
     number: str = ""
@@ -53,10 +54,16 @@ class Shape:
     measure: str = ""
     value: str = ""
     misprinted: str = ""
+    fixed_period: str = ""
+    ages: tuple[str, ...] = ()
 
 
 def _ehc(*starts: str) -> Shape:
     return Shape(code="new_la_code", number="old_la_code", level="geographic_level", rows={"breakdown": starts})
+
+
+def _ehc_ages(*columns: str) -> Shape:
+    return Shape(code="new_la_code", number="old_la_code", level="geographic_level", ages=columns)
 
 
 SHAPES = {
@@ -66,6 +73,11 @@ SHAPES = {
     "ehc_caseload": _ehc("All EHC plans"),
     "ehc_ceased_plans": _ehc("All ceased", "All EHC plans", "Ceased"),
     "ehc_timeliness": _ehc("All EHC plans"),
+    "ehc_annual_reviews": _ehc("All annual reviews"),
+    "ehc_requests_by_age": _ehc_ages("requests_received_in_year", "requests_decided_not_to_assess"),
+    "ehc_new_plans_by_age": _ehc_ages("new_ehc_plans"),
+    "ehc_caseload_by_age": _ehc_ages("ehcplans"),
+    "ehc_ceased_plans_by_age": _ehc_ages("total_ceased"),
     # Joined by name: the table gives Nottingham, Nottinghamshire and Northamptonshire each other's numbers.
     "send_tribunal_appeals": Shape(misprinted="old_la_code", level="geographic_level"),
     "lait_sen": Shape(number="LA Number", name="LA and Regions", period="Years", measure="Short Desc", value="Values"),
@@ -73,7 +85,7 @@ SHAPES = {
     "dsg_allocations": Shape(
         number="la_code", level="geographic_level", period="financial_year", rows={"deductions": ("before",)}, measure="block", value="amount"
     ),
-    "dsg_balance_2023_24": Shape(code="la_code", period="financial_year"),
+    "dsg_balance_2023_24": Shape(code="la_code", period="", fixed_period="2023-24"),
     "s251_high_needs_spend": Shape(code="la_code", period="financial_year"),
     "council_net_expenditure": Shape(
         code="ons_code", period="financial_year", rows={"class": ("Unitary", "Met", "London", "Shire County"), "status": ("submitted",)}
@@ -104,13 +116,18 @@ def published(resource: str, frame: pd.DataFrame, notes: list[dict[str, str]]) -
     import pandas as pd
 
     shape = SHAPES[resource]
+    period = "period" if shape.fixed_period else shape.period
     wanted = measures.made_from(resource)
     needed = {c for c in (shape.code, shape.number, shape.name, shape.level, shape.period, shape.measure, shape.value) if c}
-    needed |= set(shape.rows) | {m.of for m in wanted if m.way == "column"}
+    needed |= set(shape.rows) | {m.of.split("|")[0] for m in wanted if m.way == "column"} | ({"breakdown"} if shape.ages else set())
     for column in sorted(needed):
         if column not in frame.columns:
             raise AssessError(f"{resource}: no column {column!r}; found {', '.join(map(str, frame.columns))}.")
     frame = frame.astype("string").fillna("")
+    if shape.fixed_period:
+        frame = frame.assign(period=shape.fixed_period)
+    if shape.ages:
+        frame = age_bands(resource, frame, shape.ages)
     for column, starts in shape.rows.items():
         frame = frame[frame[column].str.startswith(starts)]
     if shape.measure:
@@ -119,7 +136,7 @@ def published(resource: str, frame: pd.DataFrame, notes: list[dict[str, str]]) -
         raise AssessError(f"{resource}: no rows left to read; expected {next(iter(shape.rows.values()), ('some',))[0]!r} rows.")
     frame = frame[~frame[shape.name].str.strip().isin(NOT_AREAS)]
     frame = _with_places(resource, frame, shape, notes)
-    frame["year"] = frame[shape.period].map(_years(resource, frame[shape.period]))
+    frame["year"] = frame[period].map(_years(resource, frame[period]))
     if shape.measure:
         names = {m.of: m.name for m in wanted}
         long = frame.assign(measure=frame[shape.measure].map(names), text=frame[shape.value])
@@ -127,7 +144,7 @@ def published(resource: str, frame: pd.DataFrame, notes: list[dict[str, str]]) -
         columns = {m.of: m.name for m in wanted}
         parts = [frame.assign(measure=name, text=frame[column]) for column, name in columns.items()]
         long = pd.concat(parts, ignore_index=True)
-    long = long.rename(columns={shape.period: "period"})
+    long = long.rename(columns={period: "period"})
     long = _numbers(resource, long)
     keys = ["kind", "la_code", "place_name", "measure", "year"]
     twice = long[long.duplicated(keys, keep=False)]
@@ -135,6 +152,45 @@ def published(resource: str, frame: pd.DataFrame, notes: list[dict[str, str]]) -
         row = twice.iloc[0]
         raise AssessError(f"{resource}: {row.place_name} has {len(twice[(twice[keys] == row[keys]).all(axis=1)])} rows for {row.measure} in {row.period}; expected one.")
     return long[[*keys, "period", "value", "symbol"]].assign(source=resource)
+
+
+AGE_BANDS = {"under_5": range(0, 5), "5_to_10": range(5, 11), "11_to_15": range(11, 16), "16_to_19": range(16, 20), "20_to_25": range(20, 26)}
+
+
+def age_bands(resource: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Rows by year of age added up to AGE_BANDS: one row for each area and period, columns such as "ehcplans|under_5".
+
+    A symbol in any age makes the band that symbol; people of unknown age are in no band; an age without a row counts nobody.
+    """
+    import pandas as pd
+
+    found: dict[str, str] = {}
+    for text in frame["breakdown"].unique():
+        number = re.search(r"\d+", text)
+        if number is None and text.casefold() != "age unknown":
+            raise AssessError(f"{resource}: breakdown {text!r} is not an age.")
+        age = -1 if number is None else int(number[0]) - (text.casefold().startswith("under"))
+        found[text] = next((band for band, ages in AGE_BANDS.items() if age in ages), "")
+    frame = frame.assign(band=frame["breakdown"].map(found))
+    frame = frame[frame["band"] != ""]
+    place = [c for c in ("time_period", "geographic_level", "region_code", "region_name", "new_la_code", "old_la_code", "la_name") if c in frame]
+    parts = []
+    for column in columns:
+        text = frame[column].str.strip()
+        number = pd.to_numeric(text.where(~text.isin(list(SYMBOLS))), errors="coerce")
+        bad = number.isna() & ~text.isin(list(SYMBOLS))
+        if bad.any():
+            row = frame[bad].iloc[0]
+            raise AssessError(f"{resource}: {column} of {row.la_name or row.region_code}, {row.breakdown}, {row.time_period} is {row[column]!r}; expected a number.")
+        symbol = text.where(number.isna(), "")
+        grouped = frame.assign(_n=number, _s=symbol).groupby([*place, "band"])
+        total = grouped["_n"].sum(min_count=0).astype("Int64").astype("string")
+        worst = grouped["_s"].max()
+        total = total.where(worst == "", worst)
+        wide = total.unstack("band")
+        wide.columns = [f"{column}|{band}" for band in wide.columns]
+        parts.append(wide)
+    return pd.concat(parts, axis=1).fillna(":").reset_index().astype("string")
 
 
 def _years(resource: str, periods: pd.Series) -> dict[str, int]:
@@ -190,7 +246,7 @@ def _with_places(resource: str, frame: pd.DataFrame, shape: Shape, notes: list[d
         rows = [i for i, p in enumerate(places) if p.predecessor is not None and p.predecessor.name == old.name]
         if not rows:
             continue
-        periods = sorted(set(out[shape.period].iloc[rows]))
+        periods = sorted(set(out["period" if shape.fixed_period else shape.period].iloc[rows]))
         span = periods[0] if len(periods) == 1 else f"{periods[0]} to {periods[-1]}"
         outcome = "recoded" if old.action == "recode" else "dropped"
         target = f" to {councils.get(old.successors[0]).la_name}" if outcome == "recoded" else ""
@@ -623,16 +679,17 @@ def inspections(read: Reader, notes: list[dict[str, str]]) -> pd.DataFrame:
         rows.append({"la_code": place, "framework": "2023", "start_date": start, "published": published, "grade": value,
                      "outcome": INSPECTION_OUTCOMES[value], "revisit_date": "", "revisit_outcome": "", "url": row["inspection_url"]})  # fmt: skip
     for number, row in enumerate(then.to_dict("records"), start=2):
-        place = _inspected("area_send_inspections_2016", number, row["la_code"], "", row["la_name"], notes)
+        place = _inspected("area_send_inspections_2016", number, row["Local authority code"], "", row["Area name"], notes)
         if place is None:
             continue
-        needed = str(row["statement_of_action_required"]).strip()
+        needed = str(row["Inspection outcome: written statement of action required?"]).strip()
+        revisit = str(row["Revisit outcome: sufficient progress in addressing all significant weaknesses?"]).strip()
         if needed not in ("Yes", "No"):
             raise AssessError(f"area_send_inspections_2016, row {number}: statement of action is {needed!r}; expected Yes or No.")
-        rows.append({"la_code": place, "framework": "2016", "start_date": _day(row["inspection_start_date"]),
-                     "published": _day(row["publication_date"]), "grade": int(needed == "Yes"),
+        rows.append({"la_code": place, "framework": "2016", "start_date": _day(row["Inspection start date"]),
+                     "published": _day(row["Inspection publication date"]), "grade": int(needed == "Yes"),
                      "outcome": "written statement of action required" if needed == "Yes" else "no written statement of action",
-                     "revisit_date": _day(row["revisit_start_date"]), "revisit_outcome": str(row["revisit_outcome"]).strip(), "url": ""})  # fmt: skip
+                     "revisit_date": _day(row["Revisit start date"]), "revisit_outcome": revisit, "url": ""})  # fmt: skip
     table = pd.DataFrame(rows)
     table["year"] = [int((a or b)[:4]) for a, b in zip(table["start_date"], table["published"], strict=True)]
     table["la_name"] = table["la_code"].map(councils.names())
@@ -641,9 +698,8 @@ def inspections(read: Reader, notes: list[dict[str, str]]) -> pd.DataFrame:
 
 
 def _inspected(resource: str, row: int, code: str, number: str, name: str, notes: list[dict[str, str]]) -> str | None:
-    place = councils.place(str(code).strip(), str(number).strip(), str(name).strip())
-    if place.kind == "unknown" and number:
-        place = councils.place("", str(number).strip(), str(name).strip())
+    # The number first: the newer file gives present councils the codes of their predecessors.
+    place = councils.place("", str(number), "") if number else councils.place(str(code), "", "")
     if place.kind == "council":
         return place.code
     if place.kind == "predecessor" and place.predecessor is not None:
