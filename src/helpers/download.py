@@ -17,7 +17,6 @@ from helpers import files
 from helpers.polling import Remote
 from helpers.web import AGAIN, Client, Gone, Missing, Unclear, wait_asked
 
-CHUNK = 1 << 16
 MD5 = re.compile(r'^"?([0-9a-fA-F]{32})"?$')
 
 
@@ -144,7 +143,7 @@ def _one(
         kept = {name: got[name] for name in ("etag", "last-modified") if name in got}
         files.write_text(notes, json.dumps({"url": remote.url, **kept}))
         with part.open("ab" if status == 206 else "wb") as out:
-            for piece in response.iter_raw(CHUNK):
+            for piece in response.iter_raw():
                 held += len(piece)
                 if held > cap:
                     out.close()

@@ -38,6 +38,7 @@ class Finding:
     remotes: list[Remote] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     version: str = ""
+    known: bool = False  # the answer only repeats the pin, so there is nothing to write down
 
 
 def lowered(data: Any) -> Any:
@@ -134,7 +135,9 @@ def _api_data_set(
         "rows": latest.get("totalResults"),
     }
     if pin.get("version") is not None and unmoved(pin, new):
-        return Finding(source.id, UNCHANGED, f"{title}: still version {version}", "api", new, version=version)
+        return Finding(
+            source.id, UNCHANGED, f"{title}: still version {version}", "api", new, version=version, known=True
+        )
     remotes = []
     if source.resources:
         name = f"{source.id}-{data.get('id') or source.data_set}-{version}.csv"
@@ -221,7 +224,7 @@ def _content(client: Client, manifest: Manifest, source: Source) -> Finding:
     known = same and pin.get("update_count") is not None
     if known and unmoved(pin, new):
         reason = f"still release {release}, {new['update_count']} update(s)"
-        return Finding(source.id, UNCHANGED, reason, "content", new, release, notes=notes, version=version)
+        return Finding(source.id, UNCHANGED, reason, "content", new, release, notes=notes, version=version, known=True)
     if release != source.release or pin.get("update_count") is not None:
         notes += _updates(client, base, release, hosts)
     if not source.resources:
@@ -294,6 +297,7 @@ def _offered(client: Client, manifest: Manifest, source: Source, offered: list[d
         [remote for _, item in found for remote in item.remotes],
         [note for _, item in found for note in item.notes],
         ", ".join(sorted({item.version for _, item in found if item.version})),
+        all(item.known for _, item in found),
     )
 
 
@@ -327,7 +331,9 @@ def _govuk(client: Client, manifest: Manifest, source: Source) -> Finding:
     if before is None and not wanted:
         return Finding(source.id, UNCHANGED, f"page as of {new['public_updated_at']}, first time asked", "govuk", new)
     if before and same_moment(before, new["public_updated_at"]) and source.pin.get("files") in (None, new.get("files")):
-        return Finding(source.id, UNCHANGED, f"page still as of {before}", "govuk", new)
+        return Finding(
+            source.id, UNCHANGED, f"page still as of {before}", "govuk", new, known=bool(source.pin.get("etag"))
+        )
     reason = f"page updated {new['public_updated_at']}" + (f" (was {before})" if before else ", first time asked")
     if source.files and not wanted:
         return Finding(source.id, PERSON, f"{reason}; it has no file like {source.files}", "govuk", new, "", [], notes)

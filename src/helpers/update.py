@@ -310,7 +310,7 @@ def _pins(listed: Manifest, findings: list[Finding]) -> tuple[dict[str, dict[str
     pins, releases = {}, {}
     for finding in findings:
         source = next((source for source in listed.sources if source.id == finding.source), None)
-        if source is None or finding.outcome not in (UNCHANGED, CHANGED):
+        if source is None or finding.known or finding.outcome not in (UNCHANGED, CHANGED):
             continue
         if any(source.pin.get(name) != value for name, value in finding.pin.items()):
             pins[source.id] = finding.pin
