@@ -203,6 +203,13 @@ def test_randomisation_sees_a_planted_effect_and_not_its_absence():
     assert inference.randomisation(inference.study(inference.panel(data))).p > 0.05
 
 
+def test_randomisation_p_counts_the_observed_assignment():
+    data = shaped()
+    data.loc[(data["first_year"] > 0) & (data["year"] >= data["first_year"]), "value"] += 5.0
+    # No reassignment reaches an effect of that size, and still p is 1 / (99 + 1), not zero.
+    assert inference.randomisation(inference.study(inference.panel(data)), draws=99).p == 0.01
+
+
 def test_randomisation_is_fast():
     import time
 
@@ -228,6 +235,14 @@ def test_pretrend_wald_by_hand_for_one_restriction():
     assert test.restrictions == 1 and test.councils == 34
     assert test.statistic == pytest.approx(t**2)
     assert test.p == pytest.approx(float(f.sf(t**2, 1, 33)))
+
+
+def test_pretrend_is_read_as_hotelling():
+    from scipy.stats import f
+
+    test = inference.pretrend(inference.study(inference.panel(shaped())))
+    assert (test.restrictions, test.councils) == (6, 38)  # event times -7 to -2
+    assert test.p == pytest.approx(float(f.sf(test.statistic * (38 - 6) / (6 * 37), 6, 32)))
 
 
 def test_pretrend_is_rejected_when_treated_councils_were_already_rising():

@@ -24,6 +24,16 @@ def test_simulated_power_at_the_minimum_detectable_effect_is_as_stated():
     assert found.value == max(found.analytic, found.randomisation)
 
 
+def test_randomisation_test_has_the_stated_power_at_its_own_detectable_effect():
+    null = simulation.worlds(simulation.SCENARIOS[0], 1, 11)[0]
+    study = inference.study(inference.panel(simulation.frame(null)))
+    effect = power.detectable(study).randomisation
+    # Other draws than those it was computed from.
+    drawn = inference.batch(study.panel.values, inference.reassignments(study.panel.first, 2000, 5), study.grid).overall
+    limit = np.quantile(np.abs(drawn), 0.95)
+    assert (np.abs(drawn + effect) > limit).mean() == pytest.approx(0.8, abs=0.04)
+
+
 def test_planting_the_detectable_effect_is_found_eight_times_in_ten():
     # Two routes: the median minimum detectable effect without an effect, then new data with that very effect planted.
     null = simulation.analyse(simulation.worlds(simulation.SCENARIOS[0], 200, 31), draws=499)

@@ -125,6 +125,38 @@ def test_order_of_rows_does_not_matter(data):
     assert one.facts == other.facts
 
 
+def test_one_estimator_of_another_sign_is_noticed(data, result, monkeypatch):
+    assert result.same_sign
+    monkeypatch.setattr(estimation, "_twfe", lambda panel: (-0.01, 0.01))
+    assert not protocol.run("x", data, scale="log", draws=99).same_sign
+
+
+def test_path_has_the_sign_of_the_effect(data):
+    turned = protocol.run("x", data.assign(value=1 / data["value"]), scale="log", draws=99)
+    assert turned.path == -1 and turned.main["estimate"] < 0
+    null = simulation.frame(simulation.worlds(simulation.SCENARIOS[0], 1, 11)[0])
+    assert protocol.run("x", null, draws=99).path == 0
+
+
+def test_subgroups_are_each_compared_with_all_controls(data):
+    split = data.drop_duplicates("la_code").set_index("la_code")["first_year"].replace(0, np.nan)
+    found = protocol.subgroups("x", data, split, scale="log")
+    assert found["subgroup"].tolist() == ["2021", "2022", "2023", "2024"]
+    assert found["n_treated"].tolist() == [5, 9, 20, 4] and set(found["n_control"]) == {115}
+    alone = data[data["first_year"].isin([0, 2023])]
+    by_hand = estimation.estimate(alone, scale="log").iloc[0]
+    assert found.loc[2, "estimate"] == pytest.approx(by_hand["estimate"])
+
+
+def test_subgroups_that_differ_are_told_apart(data):
+    treated = data.drop_duplicates("la_code").set_index("la_code")["first_year"].loc[lambda f: f > 0]
+    half = pd.Series(np.where(np.arange(len(treated)) % 2, "odd", "even"), index=treated.index)
+    assert protocol.subgroups("x", data, half, scale="log")["difference_p"].iloc[0] > 0.05
+    odd = data["la_code"].map(half).eq("odd") & (data["year"] >= data["first_year"])
+    apart = data.assign(value=data["value"] * np.where(odd, 1.5, 1.0))
+    assert protocol.subgroups("x", apart, half, scale="log")["difference_p"].iloc[0] < 0.001
+
+
 def test_disagreeing_implementations_stop_the_run(data, monkeypatch):
     class Wrong:
         overall_att, overall_se = 0.5, 0.01

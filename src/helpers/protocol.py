@@ -364,6 +364,45 @@ def baseline() -> pd.DataFrame:
     )
 
 
+def subgroups(outcome: str, data: pd.DataFrame, split: pd.Series, scale: str = "level") -> pd.DataFrame:
+    """The main estimate for parts of the treated councils, each against all never-treated controls. Exploratory.
+
+    data: as for `run` (`prepare` makes it from a measure); split: label by la_code (cohort, payments suspended or not,
+    half of the distribution of a baseline), missing for councils to leave out. Returns, one row a label in order:
+    [outcome, subgroup, estimate, lower, upper, p_value, n_treated, n_control, difference_p], reported units.
+    `difference_p` is the p of the joint test that all parts have the same effect (Wald, from influence functions, so
+    shared controls are allowed for). Raises AssessError when no label falls on a treated council.
+    """
+    from scipy.stats import chi2
+
+    panel = inference.panel(data, scale)
+    label = split.reindex(list(panel.codes))
+    treated = panel.first > 0
+    rows, effects, influences = [], [], []
+    for name in sorted(label[treated].dropna().unique()):
+        inside = (label == name).to_numpy() & treated
+        study = inference.study(panel.keep(inside | ~treated, f"not {name}"))
+        one = estimation.reported(study.overall, study.se, scale)
+        text = f"{name:g}" if isinstance(name, float) else str(name)
+        rows.append(
+            [outcome, text, one.estimate, one.lower, one.upper, one.p, int(inside.sum()), study.panel.n_control]
+        )
+        psi = np.zeros(len(panel.codes))
+        psi[inside | ~treated] = study.overall_psi
+        effects.append(study.overall)
+        influences.append(psi)
+    if not rows:
+        raise AssessError(f"{outcome}: the split names no treated council.")
+    columns = ["outcome", "subgroup", "estimate", "lower", "upper", "p_value", "n_treated", "n_control"]
+    out = pd.DataFrame(rows, columns=columns)
+    p = float("nan")
+    if len(rows) > 1:
+        contrast = np.diff(np.eye(len(rows)), axis=0)
+        gap, psi_gap = contrast @ np.array(effects), contrast @ np.array(influences)
+        p = float(chi2.sf(gap @ np.linalg.pinv(psi_gap @ psi_gap.T) @ gap, len(rows) - 1))
+    return out.assign(difference_p=p)
+
+
 def adjusted_p(results: Sequence[Protocol]) -> pd.Series:
     """Benjamini-Hochberg adjusted randomisation p-values over one family of outcomes, by outcome name.
 
