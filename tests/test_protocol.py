@@ -139,7 +139,9 @@ def test_path_has_the_sign_of_the_effect(data):
 
 
 def test_subgroups_are_each_compared_with_all_controls(data):
-    split = data.drop_duplicates("la_code").set_index("la_code")["first_year"].replace(0, np.nan)
+    # Labels as text with the untreated missing, the way the councils table has them.
+    first = data.drop_duplicates("la_code").set_index("la_code")["first_year"]
+    split = first[first > 0].astype("string")
     found = protocol.subgroups("x", data, split, scale="log")
     assert found["subgroup"].tolist() == ["2021", "2022", "2023", "2024"]
     assert found["n_treated"].tolist() == [5, 9, 20, 4] and set(found["n_control"]) == {115}

@@ -380,7 +380,7 @@ def subgroups(outcome: str, data: pd.DataFrame, split: pd.Series, scale: str = "
     treated = panel.first > 0
     rows, effects, influences = [], [], []
     for name in sorted(label[treated].dropna().unique()):
-        inside = (label == name).to_numpy() & treated
+        inside = label.eq(name).fillna(False).to_numpy(dtype=bool) & treated
         study = inference.study(panel.keep(inside | ~treated, f"not {name}"))
         one = estimation.reported(study.overall, study.se, scale)
         text = f"{name:g}" if isinstance(name, float) else str(name)
