@@ -413,7 +413,7 @@ def standing() -> pd.DataFrame:
     lists = _yaml("standing.yaml")
     slips = slippage()
     frame = members()
-    words = []
+    words, weaker = [], []
     for code in frame["la_code"]:
         mine = effects[effects["la_code"] == code]
         on = mine[mine["theme"].isin(lists["on_plan"]["themes"])]
@@ -423,6 +423,8 @@ def standing() -> pd.DataFrame:
         firm_off = bool(len(off[off["grade"] != "weak"]) or len(acts) or (slip["slip"] > 0).any())
         firm_on = bool(len(on[on["grade"] != "weak"]) or (slip["slip"] <= 0).any())
         weak = bool(len(off) or len(on))
+        weak_off, weak_on = (len(f[f["grade"] == "weak"]) for f in (off, on))
+        weaker.append("off plan" if weak_off and not weak_on else "on plan" if weak_on and not weak_off else "both" if weak_on else "")
         words.append(
             "both, at different times"
             if firm_on and firm_off
@@ -434,7 +436,7 @@ def standing() -> pd.DataFrame:
             if weak
             else "nothing found"
         )
-    return frame.assign(standing=words)
+    return frame.assign(standing=words, weaker=weaker)
 
 
 # What people said
@@ -494,4 +496,75 @@ def claim_evidence(fill: Any) -> pd.DataFrame:
                 "against": " ".join(against),
             }
         )
+    return pd.DataFrame(records)
+
+
+# For figures and tables
+
+
+def returns() -> dict[str, tuple[int, float]]:
+    """Each council's cumulative balance in its return to DfE, after payments: the year and £ million, by short name."""
+    frame = panel.series("dsg_balance_gbp").dropna(subset=["value"])
+    frame = frame[frame["la_code"].isin(members()["la_code"])]
+    return {short(row.la_name): (int(row.year), row.value / 1e6) for row in frame.itertuples()}
+
+
+def printed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows behind a figure of plans and outturns, with the date each was reported as far as it is known."""
+    dates = [d.strftime({"day": "%Y-%m-%d", "month": "%Y-%m"}.get(p, "%Y")) for d, p in zip(frame["reported"], frame["reported_precision"], strict=True)]
+    columns = ["council", "measure", "kind", "period", "year", "value_m", "basis", "reported", "doc_id", "grade"]
+    return frame.assign(reported=dates)[columns].rename(columns={"value_m": "gbp_m"})
+
+
+def slippage_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """`slippage` as readers see it, the firm rows first."""
+    words = BALANCES | {"excess_over_target": "As printed", "variance_to_plan": "As printed"}
+    frame = frame.assign(weak=frame["grade"] == "weak").sort_values(["weak", "slip_pct"], ascending=[True, False], kind="stable")
+    return frame.assign(
+        Measure=frame["measure"].map(words),
+        Year=[f"{y - 1}-{y % 100:02d}" for y in frame["year"]],
+        planned=frame["planned"] / 1e6,
+        outturn=frame["outturn"] / 1e6,
+        slip=frame["slip"] / 1e6,
+        reported=frame["outturn_reported"].dt.year.astype("Int64").astype(str),
+    )[["council", "Measure", "Year", "planned", "outturn", "outturn_kind", "slip", "slip_pct", "reported", "grade"]].rename(
+        columns={
+            "council": "Council",
+            "planned": "Planned, £ million",
+            "outturn": "Outturn, £ million",
+            "outturn_kind": "Outturn is",
+            "slip": "Over plan, £ million",
+            "slip_pct": "Over plan, % of DSG",
+            "reported": "Reported",
+            "grade": "Grade",
+        }
+    )
+
+
+def transfers_table() -> pd.DataFrame:
+    """Moves of school money as readers see them."""
+    frame = table("transfers").assign(council=lambda f: f["la_name"].map(short), amount=lambda f: f["amount"] / 1e6)
+    frame = frame.sort_values(["council", "period"], kind="stable")
+    shown = frame[["council", "period", "stage", "share_pct", "amount", "schools", "outcome", "note", "grade"]]
+    return shown.set_axis(["Council", "Year", "Stage", "Share of schools block, %", "£ million", "Schools", "Outcome", "Note", "Grade"], axis=1)
+
+
+def timeline() -> pd.DataFrame:
+    """Dated acts, one row for each act and date, councils named together: start, end (where only a year is known), label, kind."""
+    events = table("events")
+    records = []
+    for (date, event), group in events.groupby(["date", "event"], sort=True):
+        first = group.iloc[0]
+        names = [short(n) for n in group["la_name"] if n not in {"all", "multiple"}]
+        who = ", ".join(names) if names else "two councils, not named" if first["la_name"] == "multiple" else "all councils"
+        records.append(
+            {
+                "start": date,
+                "end": first["date_last"] if first["date_precision"] == "year" else None,
+                "label": f"{str(event).capitalize()}: {who}",
+                "kind": "national" if not names and first["la_name"] == "all" else "council",
+            }
+        )
+    import pandas as pd
+
     return pd.DataFrame(records)

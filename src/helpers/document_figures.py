@@ -1,0 +1,263 @@
+"""The figures of the documents chapter that no other chapter draws."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from helpers import figures
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _styled(draw: Callable[P, T]) -> Callable[P, T]:
+    """Draw in house style: text and legends take their look when they are made."""
+
+    @functools.wraps(draw)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> T:
+        import matplotlib
+
+        settings: Any = figures.style()
+        with matplotlib.rc_context(settings):
+            return draw(*args, **kwargs)
+
+    return inside
+
+
+def _grid(rows: int, columns: int, height: float, key: float) -> tuple[Figure, Any, Axes]:
+    """A figure of panels under a strip `key` inches high that holds the legend, because `save` moves what stands in axes only."""
+    figure, grid = figures.new(key + height * rows, rows=rows + 1, columns=columns, squeeze=False, gridspec_kw={"height_ratios": [key, *[height] * rows]})
+    for axes in grid[0]:
+        axes.set_axis_off()
+    return figure, grid[1:], grid[0][0]
+
+
+def _key(strip: Axes, handles: list[Any], columns: int) -> None:
+    legend = strip.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, 1), ncols=columns, columnspacing=1.2, borderpad=0, borderaxespad=0, fontsize=8.5, handletextpad=0.4)
+    legend.set_in_layout(False)
+
+
+# kind -> marker, face, words
+KINDS = {
+    "planned": ("D", "white", "Plan"),
+    "forecast": ("o", figures.ORANGE, "Forecast"),
+    "actual": ("s", figures.BLUE, "Outturn"),
+}
+_DASH = {"planned": (0, (3, 1.5)), "forecast": (0, (1, 1.5)), "actual": "-"}
+
+
+@_styled
+def matrix(frame: pd.DataFrame, words: dict[str, str]) -> Figure:
+    """Counts as shaded cells: councils down, categories across; an empty cell means nothing was found."""
+    height = 1.5 + 0.185 * len(frame)
+    figure, axes = figures.new(height)
+    most = int(frame.to_numpy().max())
+    for row, (_, counts) in enumerate(frame.iterrows()):
+        for column, count in enumerate(counts):
+            if not count:
+                continue
+            shade = 0.25 + 0.75 * count / most
+            axes.add_patch(_square(column, row, shade))
+            axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color="white" if shade > 0.5 else figures.INK)
+    axes.set_xlim(-0.6, frame.shape[1] - 0.4)
+    axes.set_ylim(len(frame) - 0.4, -0.6)
+    axes.set_xticks(range(frame.shape[1]), [words[c] for c in frame.columns], rotation=50, ha="left", fontsize=8.5)
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(frame)), list(frame.index), fontsize=8.5)
+    axes.tick_params(length=0)
+    axes.grid(False)
+    for tick in range(len(frame)):
+        axes.axhline(tick + 0.5, color=figures.GRID, linewidth=0.5, zorder=0)
+    axes.spines["bottom"].set_visible(False)
+    return figure
+
+
+def _square(column: int, row: int, shade: float) -> Any:
+    from matplotlib.colors import to_rgb
+    from matplotlib.patches import Rectangle
+
+    dark = to_rgb(figures.BLUE)
+    colour = tuple(1 - shade * (1 - c) for c in dark)
+    return Rectangle((column - 0.46, row - 0.42), 0.92, 0.84, facecolor=colour, edgecolor="none")
+
+
+@_styled
+def plan_outturn(frame: pd.DataFrame, names: list[str], official: dict[str, tuple[int, float]], joins: Any, columns: int = 5) -> Figure:
+    """One panel per council: plans, forecasts and outturns by year. `official`: the DfE return's year and £ million.
+
+    `joins(council, basis, basis)` says whether two outturns may be joined; plans and forecasts join only within one document.
+    A panel without figures says so. Each panel has its own scale.
+    """
+    rows = math.ceil(len(names) / columns)
+    figure, grid, strip = _grid(rows, columns, 1.18, 0.5)
+    first, last = int(min(frame["year"].min(), 2019)), int(frame["year"].max())
+    for position, axes in enumerate(grid.flat):
+        if position >= len(names):
+            axes.set_axis_off()
+            continue
+        name = names[position]
+        axes.set_title(name, fontsize=8.5 if len(name) <= 18 else 7.3 if len(name) <= 24 else 6.4, pad=2)
+        part = frame[frame["council"] == name]
+        if name in official:
+            year, value = official[name]
+            axes.plot([year], [value], marker="_", markersize=9, color=figures.INK, markeredgewidth=1.6, zorder=4)
+        if part.empty:
+            axes.text(0.5, 0.5, "nothing found", transform=axes.transAxes, ha="center", va="center", color=figures.MUTED, fontsize=8)
+        else:
+            _draw(axes, part, joins)
+        axes.set_xlim(first - 0.7, last + 0.7)
+        axes.set_xticks([2020, 2025, 2030], ["2020", "2025", "2030"] if position >= len(names) - columns else [""] * 3)
+        axes.tick_params(labelsize=7.5, length=2)
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(0.0, low) - 0.05 * (high - min(0.0, low)), high + 0.1 * (high - min(0.0, low)))
+        axes.locator_params(axis="y", nbins=3)
+        if part.empty and name not in official:
+            axes.set_yticks([])
+    _legend(strip, bool(official))
+    return figure
+
+
+def _draw(axes: Axes, part: pd.DataFrame, joins: Any) -> None:
+    for kind, (marker, face, _) in KINDS.items():
+        rows = part[part["kind"] == kind].sort_values(["year", "reported_mid"])
+        if kind == "actual":
+            _join_outturns(axes, rows, joins)
+        else:
+            for _, group in rows.groupby(["doc_id", "basis"]):
+                axes.plot(group["year"], group["value_m"], color=figures.RULE, linestyle=_DASH[kind], linewidth=1, zorder=1)
+        for basis, edge in (("gross", figures.PLUM), ("", figures.BLUE if kind != "forecast" else "white")):
+            chosen = rows[rows["basis"] == "gross"] if basis else rows[rows["basis"] != "gross"]
+            weak = chosen["grade"] == "weak"
+            for held, alpha in ((chosen[~weak], 1.0), (chosen[weak], 0.4)):
+                axes.plot(held["year"], held["value_m"], linestyle="", marker=marker, markersize=4.2, markerfacecolor=face,
+                          markeredgecolor=edge, markeredgewidth=0.9, alpha=alpha, zorder=3)  # fmt: skip
+
+
+def _join_outturns(axes: Axes, rows: pd.DataFrame, joins: Any) -> None:
+    """Join each outturn to the next year's that is on a basis it may be joined to."""
+    records = rows.drop_duplicates("year", keep="last").to_dict("records")
+    for one, two in zip(records, records[1:], strict=False):
+        if joins(one["council"], one["basis"], two["basis"]):
+            axes.plot([one["year"], two["year"]], [one["value_m"], two["value_m"]], color=figures.BLUE, linewidth=1.3, zorder=2)
+
+
+def _legend(strip: Axes, official: bool) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], linestyle="", marker=m, markersize=5.5, markerfacecolor=f, markeredgecolor=figures.BLUE if k != "forecast" else "white", label=w)
+        for k, (m, f, w) in KINDS.items()
+    ]
+    handles.append(Line2D([], [], linestyle="", marker="o", markersize=5.5, markerfacecolor="white", markeredgecolor=figures.PLUM, label="Edged plum: before DfE payments"))
+    handles.append(Line2D([], [], linestyle="", marker="o", markersize=5.5, color=figures.MUTED, alpha=0.4, label="Faint: weak grade"))
+    if official:
+        handles.append(Line2D([], [], linestyle="", marker="_", markersize=9, markeredgewidth=1.6, color=figures.INK, label="Return to DfE"))
+    _key(strip, handles, 3)
+
+
+@_styled
+def vintage_fans(frame: pd.DataFrame, official: dict[str, tuple[int, float]], columns: int = 3) -> Figure:
+    """Successive vintages of plans and forecasts: darker is later; points of one document and basis are joined."""
+    import matplotlib
+    from matplotlib.lines import Line2D
+
+    names = sorted(frame["council"].unique())
+    rows = math.ceil(len(names) / columns)
+    figure, grid, strip = _grid(rows, columns, 1.75, 0.5)
+    colours = matplotlib.colormaps["YlGnBu"]
+    begin, end = frame["reported_mid"].min(), frame["reported_mid"].max()
+    for position, axes in enumerate(grid.flat):
+        if position >= len(names):
+            axes.set_axis_off()
+            continue
+        part = frame[frame["council"] == names[position]]
+        axes.set_title(names[position], fontsize=9.5)
+        for (when, *_), group in part[part["kind"] != "actual"].groupby(["reported_mid", "doc_id", "basis", "kind"]):
+            shade = colours(0.25 + 0.7 * float((when - begin) / (end - begin)))
+            marker = KINDS[str(group["kind"].iloc[0])][0]
+            group = group.sort_values("year")
+            axes.plot(group["year"], group["value_m"], color=shade, marker=marker, markersize=5, markeredgecolor=figures.PLUM if group["basis"].iloc[0] == "gross" else figures.MUTED,
+                      markeredgewidth=0.7, linewidth=1.4, zorder=2)  # fmt: skip
+        actual = part[part["kind"] == "actual"]
+        axes.plot(actual["year"], actual["value_m"], linestyle="", marker="s", markersize=4.5, color=figures.BLUE, zorder=3)
+        if names[position] in official:
+            year, value = official[names[position]]
+            axes.plot([year], [value], marker="_", markersize=10, color=figures.INK, markeredgewidth=1.8, zorder=4)
+        low, high = int(part["year"].min()), int(part["year"].max())
+        axes.set_xlim(low - 0.6, high + 0.6)
+        axes.set_xticks(sorted({low, (low + high) // 2, high}))
+        axes.tick_params(labelsize=8.5)
+        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+        figures.axis_unit(axes, "gbp_m")
+        axes.locator_params(axis="y", nbins=4)
+    years = [begin.year, end.year]
+    handles = [Line2D([], [], color=colours(s), marker="o", label=f"Reported {y}") for s, y in zip((0.25, 0.95), years, strict=True)]
+    handles += [
+        Line2D([], [], linestyle="", marker="D", markersize=5, markerfacecolor="white", markeredgecolor=figures.MUTED, label="Plan"),
+        Line2D([], [], linestyle="", marker="o", markersize=5, markerfacecolor="white", markeredgecolor=figures.PLUM, label="Edged plum: before DfE payments"),
+        Line2D([], [], linestyle="", marker="s", markersize=5, color=figures.BLUE, label="Outturn"),
+        Line2D([], [], linestyle="", marker="_", markersize=10, markeredgewidth=1.8, color=figures.INK, label="Return to DfE"),
+    ]
+    _key(strip, handles, 3)
+    return figure
+
+
+@_styled
+def polarity(frame: pd.DataFrame, label: str = "stakeholder") -> Figure:
+    """Reported effects by party: bars of positive, mixed and negative, strong and middle grades left, the weak grade right."""
+    colours = {"positive": figures.TEAL, "mixed": "#b9bfc5", "negative": figures.PLUM}
+    hatches = {"positive": "", "mixed": "...", "negative": ""}
+    height = 0.55 + 0.36 * len(frame)
+    figure, grid = figures.new(height + 0.28, rows=2, columns=2, gridspec_kw={"width_ratios": [3, 1.3], "height_ratios": [0.28, height]})
+    (strip, corner), (left, right) = grid
+    strip.set_axis_off()
+    corner.set_axis_off()
+    for axes, weight, words in ((left, "firm", "Strong and middle grades"), (right, "weak", "Weak grade, shown apart")):
+        start = frame[f"{weight}_positive"] * 0
+        for polarity_, colour in colours.items():
+            values = frame[f"{weight}_{polarity_}"]
+            axes.barh(range(len(frame)), values, left=start, color=colour, hatch=hatches[polarity_], edgecolor="white", height=0.7, label=polarity_.capitalize(), zorder=3)
+            for place, (value, base) in enumerate(zip(values, start, strict=True)):
+                if value >= 3:
+                    axes.text(base + value / 2, place, str(int(value)), ha="center", va="center", fontsize=8.5, color="white" if polarity_ != "mixed" else figures.INK, zorder=4)
+            start = start + values
+        axes.set_title(words, fontsize=9.5)
+        axes.grid(False)
+        axes.grid(True, axis="x", color=figures.GRID)
+        axes.set_yticks(range(len(frame)), [w if w == "DfE" else w.capitalize() for w in frame[label]] if axes is left else [""] * len(frame))
+        axes.invert_yaxis()
+    _key(strip, left.get_legend_handles_labels()[0], 3)
+    return figure
+
+
+@_styled
+def acts(frame: pd.DataFrame) -> Figure:
+    """Dated acts, one line each in order: a dot for a known date, a bar over the year where no more is known."""
+    import pandas as pd
+
+    figure, axes = figures.new(0.7 + 0.27 * len(frame))
+    first, last = pd.Timestamp(frame["start"].min().year, 1, 1), pd.Timestamp(frame["start"].max().year + 1, 1, 1)
+    for place, record in enumerate(frame.to_dict("records")):
+        colour = figures.ORANGE if record["kind"] == "national" else figures.BLUE
+        if not pd.isna(record["end"]):
+            axes.hlines(place, record["start"], record["end"], color=colour, linewidth=5, alpha=0.5, zorder=2)
+        else:
+            axes.plot([record["start"]], [place], marker="D" if record["kind"] == "national" else "o", markersize=6, color=colour, zorder=3)
+        late = record["start"] > first + (last - first) / 2
+        end = record["start"] if pd.isna(record["end"]) else record["end"]
+        axes.annotate(record["label"], (record["start"] if late else end, place), xytext=(-8 if late else 8, 0), textcoords="offset points",
+                      va="center", ha="right" if late else "left", fontsize=8.6, annotation_clip=False)  # fmt: skip
+    axes.set_xlim(first, last)
+    axes.set_ylim(len(frame) - 0.4, -0.6)
+    axes.set_yticks([])
+    axes.grid(False)
+    axes.grid(True, axis="x", color=figures.GRID)
+    return figure
