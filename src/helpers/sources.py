@@ -190,7 +190,7 @@ def age_bands(resource: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> p
         wide = total.unstack("band")
         wide.columns = [f"{column}|{band}" for band in wide.columns]
         parts.append(wide)
-    return pd.concat(parts, axis=1).fillna(":").reset_index().astype("string")
+    return pd.concat(parts, axis=1).fillna("0").reset_index().astype("string")
 
 
 def _years(resource: str, periods: pd.Series) -> dict[str, int]:
@@ -341,6 +341,10 @@ def known_errors() -> tuple[KnownError, ...]:
     return tuple(made)
 
 
+def _figures(number: int) -> str:
+    return f"{number} figure" if number == 1 else f"{number} figures"
+
+
 def without_known_errors(long: pd.DataFrame, notes: list[dict[str, str]], only: str = "") -> pd.DataFrame:
     """Corrects, drops or only notes the listed figures (or those of one action). An entry whose figure the file no longer holds is
     noted and not applied."""
@@ -364,7 +368,7 @@ def without_known_errors(long: pd.DataFrame, notes: list[dict[str, str]], only: 
             long.loc[hit, "value"] = float("nan")
             long.loc[hit, "symbol"] = "u"
         outcome = {"correct": "corrected", "drop": "dropped", "keep": "noted"}[error.action]
-        notes.append(note("known errors", source, "council_year", outcome, f"{int(hit.sum())} figures. {what}"))
+        notes.append(note("known errors", source, "council_year", outcome, f"{_figures(int(hit.sum()))}. {what}"))
     return long
 
 
@@ -567,12 +571,13 @@ def built_from(read: Reader, evidence_tables: dict[str, pd.DataFrame]) -> Built:
     """All processed tables from a reader of raw resources. Raises AssessError before anything is written."""
     import pandas as pd
 
+    read = cache(read)
     notes: list[dict[str, str]] = []
     people = council_table(read)
     long = collect(read, notes)
     sums = reconciliation.national(with_corrections(long))
     sums += reconciliation.stated(with_corrections(long), people.set_index("la_code")["group"])
-    sums += reconciliation.between(long, tool_items(read))
+    sums += reconciliation.between(as_printed(long), tool_items(read))
     kept = long[long["kind"] != "predecessor"]
     kept = without_known_errors(present_areas_only(kept, notes), notes)
     full = with_derived(kept, people)
@@ -584,6 +589,7 @@ def built_from(read: Reader, evidence_tables: dict[str, pd.DataFrame]) -> Built:
         "inspections": inspections(read, notes),
         "support": support(read, notes),
     }
+    notes.append(balance_scale(tables["council_year"]))
     notes += checks.passed(tables)
     tables |= {f"evidence/{name}": table for name, table in evidence_tables.items()}
     quality = pd.DataFrame(notes)[["check", "resource", "table", "outcome", "detail"]]
@@ -608,6 +614,33 @@ def write(built: Built, folder: Path | None = None) -> list[Path]:
         for name, table in built.tables.items():
             table.to_parquet(stack.enter_context(files.whole(folder / f"{name}.parquet")), index=False)
     return [folder / f"{name}.parquet" for name in built.tables]
+
+
+def balance_scale(year: pd.DataFrame) -> dict[str, str]:
+    """Whether the derived share of the 2024 balance is on the scale of the published shares; AssessError when it cannot be."""
+    wide = year[year["measure"] == "dsg_balance"].pivot(index="la_code", columns="year", values="value")
+    pair = wide[[2022, 2024]].dropna()
+    alike = pair[2022].corr(pair[2024], method="spearman")
+    spread = pair[2024].std() / pair[2022].std()
+    if not (alike > 0.5 and 0.5 < spread < 2.5):
+        raise AssessError(
+            f"dsg_balance_2023_24: the derived shares do not fit the published ones (rank correlation {alike:.2f}, ratio of spreads {spread:.2f})."
+        )
+    detail = (
+        f"2023-24 shares, derived from pounds, against the published 2021-22 shares of {len(pair)} councils: rank correlation {alike:.2f}, "
+        f"medians {pair[2022].median():.1f} and {pair[2024].median():.1f}, standard deviations {pair[2022].std():.1f} and {pair[2024].std():.1f}"
+    )
+    return note("scale of two definitions", "dsg_balance_2023_24", "council_year", "noted", detail)
+
+
+def as_printed(long: pd.DataFrame) -> pd.DataFrame:
+    """The rows as read, and the derived measures that another publication prints too."""
+    import pandas as pd
+
+    areas = long[long["kind"].isin(["council", "england"])]
+    repeated = [measures.get(name) for name, _, _ in reconciliation.PAIRS]
+    made = [derived(m, areas, pd.Series(dtype="float64")) for m in repeated if m.parts]
+    return pd.concat([long, *made], ignore_index=True)
 
 
 def with_corrections(long: pd.DataFrame) -> pd.DataFrame:
