@@ -210,6 +210,9 @@ def run(
         if name == "covariates" and (covariates is None or covariates.empty):
             said.append("No baseline covariates: the covariate-adjusted version is left out.")
             continue
+        if name == "linear_trend" and inference.pre_window(study).sum() < 2:
+            said.append("Too few years before the agreements for a trend: the trend-adjusted version is left out.")
+            continue
         made = estimation.estimate(panel, name, outcome=outcome, scale=scale, covariates=covariates)
         rows += made[made["event_time"] == "overall"].to_dict("records")
     effects = estimation.frame(rows)
@@ -387,6 +390,8 @@ def subgroups(outcome: str, data: pd.DataFrame, split: pd.Series, scale: str = "
         rows.append(
             [outcome, text, one.estimate, one.lower, one.upper, one.p, int(inside.sum()), study.panel.n_control]
         )
+        if inside.sum() < inference.MIN_BEHIND:
+            continue
         psi = np.zeros(len(panel.codes))
         psi[inside | ~treated] = study.overall_psi
         effects.append(study.overall)
@@ -396,10 +401,10 @@ def subgroups(outcome: str, data: pd.DataFrame, split: pd.Series, scale: str = "
     columns = ["outcome", "subgroup", "estimate", "lower", "upper", "p_value", "n_treated", "n_control"]
     out = pd.DataFrame(rows, columns=columns)
     p = float("nan")
-    if len(rows) > 1:
-        contrast = np.diff(np.eye(len(rows)), axis=0)
+    if len(effects) > 1:
+        contrast = np.diff(np.eye(len(effects)), axis=0)
         gap, psi_gap = contrast @ np.array(effects), contrast @ np.array(influences)
-        p = float(chi2.sf(gap @ np.linalg.pinv(psi_gap @ psi_gap.T) @ gap, len(rows) - 1))
+        p = float(chi2.sf(gap @ np.linalg.pinv(psi_gap @ psi_gap.T) @ gap, len(effects) - 1))
     return out.assign(difference_p=p)
 
 
