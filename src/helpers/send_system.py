@@ -1,0 +1,436 @@
+"""The chapter on requests and plans: its outcomes, and the frames and facts behind its tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from helpers import estimation, measures, panel, protocol, trends, variations
+from helpers.errors import AssessError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: The chapter's outcomes: name -> words for a reader. All of them are one family for the adjustment for several outcomes.
+OUTCOMES: dict[str, str] = {
+    "requests": "Requests for an assessment",
+    "assessments": "Assessments with a decision",
+    "new_plans": "New plans",
+    "plans": "Plans in January",
+    "ceased_plans": "Plans that ended",
+    "refusal_to_assess": "Refused an assessment (long series)",
+    "refusal_to_assess_sen2": "Refused an assessment (from counts)",
+    "refusal_to_issue": "Assessed but refused a plan",
+    "requests_per_1000": "Requests",
+    "new_plans_per_1000": "New plans",
+    "plans_per_1000": "Plans in January",
+}
+DBV_OUTCOME = "new_plans_dbv"
+#: Tranche of Delivering Better Value -> first exposed calendar year. The contract dates from June 2022 and grants from 2023;
+#: councils whose tranche is not stated are taken to be of the third, a year later.
+DBV_EXPOSED: dict[str, int] = {"1": 2023, "2": 2023, "unknown": 2024}
+HEADS = {"%": "Per cent", "pp": "Percentage points", "per 1,000 people": "Per 1,000 people aged 0 to 25"}
+
+
+def run(draws: int = protocol.DRAWS) -> dict[str, protocol.Protocol]:
+    """The full protocol for every outcome, and for new plans in Delivering Better Value councils (DBV_OUTCOME)."""
+    found = {name: protocol.run_measure(name, family="requests_and_plans", draws=draws) for name in OUTCOMES}
+    found[DBV_OUTCOME] = variations.delivering_better_value("new_plans", DBV_OUTCOME, DBV_EXPOSED, draws=draws)
+    return found
+
+
+class _Sourced:
+    """A book whose effect facts carry the source of their own measure."""
+
+    def __init__(self, book: Any) -> None:
+        self._book = book
+
+    def fact(self, id: str, *args: Any, **kwargs: Any) -> Any:
+        outcome = id.split(".")[1]
+        kwargs["sources"] = sources("new_plans" if outcome == DBV_OUTCOME else outcome)
+        return self._book.fact(id, *args, **kwargs)
+
+    def effects(self, frame: pd.DataFrame) -> None:
+        self._book.effects(frame)
+
+
+def sources(*names: str) -> tuple[str, ...]:
+    """The resources behind measures: their own and, for derived ones, those of their parts."""
+    found: dict[str, None] = {}
+    for name in names:
+        definition = measures.get(name)
+        found[definition.source] = None
+        found.update(dict.fromkeys(measures.get(p).source for p in definition.parts))
+        if definition.way == "per_population":
+            found["population_deprivation"] = None
+    return tuple(found)
+
+
+def record(book: Any, results: Mapping[str, protocol.Protocol]) -> pd.Series:
+    """Record facts and effects of all outcomes as one family; returns adjusted p-values by outcome."""
+    return protocol.record(_Sourced(book), *results.values())
+
+
+def words(outcome: str) -> str:
+    """What an outcome is called in a table."""
+    if outcome == DBV_OUTCOME:
+        return "New plans, Delivering Better Value councils"
+    return OUTCOMES[outcome] + (" per 1,000" if outcome.endswith("per_1000") else "")
+
+
+def overview(results: Mapping[str, protocol.Protocol], without: tuple[str, ...] = (DBV_OUTCOME,)) -> pd.DataFrame:
+    """Main estimates of all outcomes for a forest figure: [group, outcome, estimator, estimate, lower, upper]."""
+    import pandas as pd
+
+    rows = [
+        {"group": HEADS.get(r.unit, r.unit), "outcome": name, "estimator": OUTCOMES[name], **{k: float(r.main[k]) for k in ("estimate", "lower", "upper")}}
+        for name, r in results.items()
+        if name not in without
+    ]
+    order = list(HEADS.values())
+    return pd.DataFrame(rows).sort_values("group", key=lambda g: g.map(order.index), kind="stable", ignore_index=True)
+
+
+def forest(result: protocol.Protocol) -> pd.DataFrame:
+    """One outcome's estimators for a forest figure: [estimator, estimate, lower, upper, n_treated, n_control] in words."""
+    short = {
+        "callaway_santanna": "Main estimate",
+        "callaway_santanna_notyet": "Not-yet-treated councils as controls too",
+        "no_dbv": "Without Delivering Better Value councils",
+        "sun_abraham": "Sun and Abraham",
+        "imputation": "Imputation",
+        "anticipation_1": "Allowing a year of anticipation",
+        "covariates": "Adjusted for deficit, deprivation and size",
+        "twfe": "Two-way fixed effects (benchmark only)",
+        "leave_one_out": "Leaving out one council (range)",
+    }
+    return result.forest.assign(estimator=result.forest["estimator"].map(short)).drop(columns=["label"])
+
+
+def summary(results: Mapping[str, protocol.Protocol], adjusted: pd.Series) -> pd.DataFrame:
+    """The annex table: one row an outcome with estimate, interval, every p, what could be seen, and what it rests on."""
+    import pandas as pd
+
+    rows = []
+    for name, r in results.items():
+        rows.append(
+            {
+                "Outcome": words(name),
+                "Unit": {"%": "%", "pp": "points"}.get(r.unit, "per 1,000"),
+                "Effect": float(r.main["estimate"]),
+                "Lower": float(r.main["lower"]),
+                "Upper": float(r.main["upper"]),
+                "p": float(r.main["p_value"]),
+                "p, reassigned": r.ri_p,
+                "p, reassigned, studentised": r.ri_p_studentised,
+                "p, adjusted": float(adjusted[name]),
+                "Pre-trend p": r.pretrend_p,
+                "Detectable": r.mde,
+                "Breakdown": r.breakdown,
+                "One sign": "yes" if r.same_sign else "no",
+                "Councils": int(r.main["n_treated"]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def paths(results: Mapping[str, protocol.Protocol]) -> pd.DataFrame:
+    """The annex table of event-study paths: effect, its pointwise and simultaneous intervals, both p-values, councils behind."""
+    import pandas as pd
+
+    parts = [
+        r.event_study.dropna(subset=["lower"]).assign(outcome=words(name))[
+            ["outcome", "event_time", "estimate", "lower", "upper", "band_lower", "band_upper", "p_value", "ri_p", "n_treated"]
+        ]
+        for name, r in results.items()
+    ]
+    made = pd.concat(parts, ignore_index=True)
+    made.columns = ["Outcome", "Year from first exposed", "Effect", "Lower", "Upper", "Band lower", "Band upper", "p", "p, reassigned", "Councils"]
+    return made
+
+
+def bounds(results: Mapping[str, protocol.Protocol], names: tuple[str, ...]) -> pd.DataFrame:
+    """Bounds on relative magnitudes for some outcomes: [Outcome, Departure allowed, Lower, Upper]."""
+    import pandas as pd
+
+    parts = [results[n].sensitivity.table.assign(outcome=words(n)) for n in names]
+    made = pd.concat(parts, ignore_index=True)[["outcome", "mbar", "lower", "upper"]]
+    made.columns = ["Outcome", "Departure allowed", "Lower", "Upper"]
+    return made
+
+
+def agreement() -> dict[str, float]:
+    """How the long series of the refusal rate agrees with the counts: council-years in both, share (%) within 0.1 of a
+    point, largest gap (points)."""
+    both = panel.several(["refusal_to_assess", "refusal_to_assess_sen2"], groups=False).dropna()
+    if both.empty:
+        raise AssessError("No council-year has both refusal rates.")
+    gap = (both["refusal_to_assess"] - both["refusal_to_assess_sen2"]).abs()
+    return {"n": len(both), "within": float(100 * (gap <= 0.1).mean()), "largest": float(gap.max())}
+
+
+def as_published(measure: str) -> pd.DataFrame:
+    """The prepared frame of a refusal rate with the figures the corrections dropped put back as the release prints them."""
+    from helpers import earlier
+
+    data = protocol.prepare(measure)
+    printed = earlier.published().set_index(["la_code", "year"])["value"]
+    keys = data.set_index(["la_code", "year"]).index
+    return data.assign(value=data["value"].where(data["value"].notna(), printed.reindex(keys).to_numpy()))
+
+
+def robustness(results: Mapping[str, protocol.Protocol], measure: str) -> pd.DataFrame:
+    """Known problems left out one at a time, for a forest figure: [name, estimator, estimate, lower, upper, ...]."""
+    import pandas as pd
+
+    made = variations.compare(measure, variations.known_problems(measure))
+    if measure.startswith("refusal_to_assess"):
+        undone = variations.compare(measure, [variations.Variation("as_published", "With dropped figures put back")], as_published(measure))
+        made = pd.concat([made.iloc[:1], undone, made.iloc[1:]], ignore_index=True)
+    return made.rename(columns={"label": "estimator"})
+
+
+def record_robustness(book: Any, measure: str, made: pd.DataFrame) -> None:
+    """sensitivity.MEASURE.NAME for each variation but the main one."""
+    unit = "%" if measures.get(measure).scale == "log" else "pp"
+    for row in made[made["name"] != "main"].to_dict("records"):
+        book.fact(
+            f"sensitivity.{measure}.{row['name']}", row["estimate"], unit=unit, lower=row["lower"], upper=row["upper"], p=row["p_value"],
+            n=row["n_treated"], years=(row["first_year"], row["last_year"]), sources=sources(measure),
+        )
+
+
+def splits(conditions: pd.DataFrame, agreements: pd.DataFrame) -> dict[str, pd.Series]:
+    """Labels of Safety Valve councils for exploratory parts: by cohort, payments suspended, deal per person aged 0 to 25,
+    refusal rate before the programme (mean of 2016 to 2020), and a condition on decisions in the documents read."""
+    people = panel.councils("safety_valve").set_index("la_code")
+    rate = panel.series("refusal_to_assess", years=(2016, 2020))
+    before = rate[rate["group"] == "safety_valve"].groupby("la_code")["value"].mean()
+    deals = agreements.set_index("la_code")
+    per_head = (deals["total_dfe_funding"] / people["pop_0_25"].reindex(deals.index)).dropna()
+    suspended = deals["status"].str.contains("suspended").reindex(people.index).fillna(False)
+    named = set(conditions[conditions["category"] == "ehcp_decision_making"]["la_code"].dropna())
+    return {
+        "Signed": people["cohort"].map(lambda c: f"in {c}").astype(object),
+        "Payments": suspended.map({True: "suspended in 2024", False: "not suspended"}),
+        "Deal per person": variations.halves(per_head, "smaller half", "larger half"),
+        "Refusal rate before": variations.halves(before, "lower half", "higher half"),
+        "Condition on decisions": people.index.to_series().map(lambda c: "found in documents" if c in named else "not found"),
+    }
+
+
+def parts(measure: str, labels: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Effects of a measure in parts of the Safety Valve councils, for a forest figure with a heading a split."""
+    import pandas as pd
+
+    made = pd.concat([variations.subgroups(measure, label, split) for split, label in labels.items()], ignore_index=True)
+    return made.rename(columns={"split": "group", "label": "estimator"})
+
+
+def record_trends(book: Any, last: int, plans_last: int) -> None:
+    """system.growth.MEASURE.GROUP (% since 2019), system.refusal.GROUP.YEAR (mean rate), system.share.MEASURE.PART."""
+    for name, end in (("requests", last), ("new_plans", last), ("plans", plans_last)):
+        for group, value in trends.growth(name, 2019, end).items():
+            book.fact(f"system.growth.{name}.{group}", float(value), unit="%", digits=0, years=(2019, end), sources=sources(name))
+    held = trends.rates("refusal_to_assess").dropna(subset=["value"])
+    for row in held[held["year"].isin([2016, 2020, last])].to_dict("records"):
+        book.fact(
+            f"system.refusal.{row['group']}.{row['year']}", row["value"], unit="%", n=row["councils"], years=row["year"], sources=sources("refusal_to_assess")
+        )
+    for name in ("requests", "new_plans", "plans", "refusal_to_assess"):
+        made = trends.decompose(name)
+        for part in ("common", "programme", "own"):
+            book.fact(
+                f"system.share.{name}.{part}", getattr(made, part), unit="%", digits=0 if part != "programme" else 1, n=made.councils,
+                years=made.years, sources=sources(name),
+            )
+
+
+def record_people(book: Any, results: Mapping[str, protocol.Protocol], last: int, plans_last: int) -> None:
+    """system.people.refused (families a year), .plans (plans in force) with intervals, rounded to ten, and their bases."""
+    from helpers import people
+
+    for key, made, name in (
+        ("refused", people.from_points(results["refusal_to_assess"].main, "requests", last), "requests"),
+        ("plans", people.from_percent(results["plans"].main, "plans", plans_last), "plans"),
+    ):
+        value, lower, upper = (int(round(x, -1)) for x in (made.value, made.lower, made.upper))
+        from_ = sources(name, "refusal_to_assess") if key == "refused" else sources(name)
+        book.fact(f"system.people.{key}", value, unit="count", lower=lower, upper=upper, n=made.councils, years=made.year, sources=from_)
+        book.fact(f"system.{name}.safety_valve.{made.year}", made.base, unit="count", n=made.councils, years=made.year, sources=sources(name))
+
+
+def record_checks(book: Any, found: pd.DataFrame, starts: Mapping[str, pd.DataFrame]) -> None:
+    """system.part.plans.* (exploratory difference by documents) and system.same_start.MEASURE.matched, .adjusted."""
+    gap = found[(found["group"] == "Condition on decisions") & (found["estimator"] == "difference")]
+    named = found[(found["group"] == "Condition on decisions") & (found["estimator"] == "found in documents")]
+    for key, rows in (("documents_gap", gap), ("documents", named)):
+        row = rows.iloc[0]
+        book.fact(
+            f"system.part.plans.{key}", row["estimate"], unit="%", lower=row["lower"], upper=row["upper"], p=row["p_value"], n=row["n_treated"],
+            years=(row["first_year"], row["last_year"]), sources=(*sources("plans"), "conditions"),
+        )
+    for name, frame in starts.items():
+        for key, label in (("matched", "Each matched to its nearest by deficit"), ("adjusted", "Adjusted for the deficit of 2020")):
+            row = frame[frame["estimator"] == label].iloc[0]
+            book.fact(
+                f"system.same_start.{name}.{key}", row["estimate"], unit="%" if measures.get(name).scale == "log" else "pp", lower=row["lower"],
+                upper=row["upper"], p=row["p_value"], n=row["n_treated"], years=(row["first_year"], row["last_year"]),
+                sources=(*sources(name), "dsg_balance_percent"),
+            )
+
+
+def record_readings(book: Any, results: Mapping[str, protocol.Protocol], cuts: pd.DataFrame) -> None:
+    """What sentences choose their words by: system.pretrend.OUTCOME (p less 5%), system.range.* (smallest and largest point
+    estimates), system.silent of system.outcomes (intervals that include zero), system.dbv_room (the lower end less the
+    contract's aim), system.less_than_earlier (our estimate less the earlier one)."""
+    for name in ("refusal_to_assess", "requests", "plans"):
+        book.fact(f"system.pretrend.{name}", results[name].pretrend_p - 0.05, unit="p above 5%", n=int(results[name].main["n_treated"]), sources=sources(name))
+    spread = results["refusal_to_assess"].forest.set_index("estimator")["estimate"].drop("leave_one_out")
+    for key, value in (("low", spread.min()), ("high", spread.max())):
+        book.fact(f"system.range.estimators.refusal_to_assess.{key}", float(value), unit="pp", n=len(spread), sources=sources("refusal_to_assess"))
+    for key, value in (("low", cuts["estimate"].min()), ("high", cuts["estimate"].max())):
+        book.fact(f"system.range.cuts.plans.{key}", float(value), unit="%", n=len(cuts), sources=sources("plans"))
+    whole = overview(results, without=(DBV_OUTCOME, "refusal_to_assess_sen2"))
+    silent = int(((whole["lower"] <= 0) & (whole["upper"] >= 0)).sum())
+    book.fact("system.silent", silent, unit="count", n=len(whole), sources=sources(*whole["outcome"]))
+    book.fact("system.outcomes", len(whole), unit="count", n=len(whole), sources=sources(*whole["outcome"]))
+    aim = float(book.get("policy.dbv.new_plans").value)
+    book.fact("system.dbv_room", float(results[DBV_OUTCOME].main["lower"]) + aim, unit="points", n=int(results[DBV_OUTCOME].main["n_treated"]), sources=sources("new_plans"))
+    earlier = float(book.get("policy.lsa.did").value)
+    book.fact("system.less_than_earlier", float(results["refusal_to_assess"].main["estimate"]) - earlier, unit="pp", sources=sources("refusal_to_assess"))
+
+
+def same_starts(starts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The annex table of `same_start` for several measures."""
+    import pandas as pd
+
+    made = pd.concat([frame.assign(outcome=words(name)) for name, frame in starts.items()], ignore_index=True)
+    made = made[["outcome", "estimator", "estimate", "lower", "upper", "n_treated", "n_control"]]
+    made.columns = ["Outcome", "Compared with", "Effect", "Lower", "Upper", "Councils", "Others"]
+    return made
+
+
+def shares(names: tuple[str, ...]) -> pd.DataFrame:
+    """Shares of movement within councils for a stacked figure: [measure, common, programme, own] in per cent."""
+    import pandas as pd
+
+    rows = []
+    for name in names:
+        made = trends.decompose(name)
+        rows.append({"measure": measures.get(name).short, "common": made.common, "programme": made.programme, "own": made.own})
+    return pd.DataFrame(rows)
+
+
+def torbay(book: Any) -> pd.DataFrame:
+    """Torbay against its plan and England, for small multiples: [panel, area, year, value]; records its facts."""
+    import pandas as pd
+
+    asked = trends.beside("Torbay", "requests", england=False).assign(value=lambda f: f["value"] / 12)
+    refused = trends.beside("Torbay", "refusal_to_assess")
+    held = trends.beside("Torbay", "plans", england=False)
+    ended = trends.beside("Torbay", "ceased_plans", england=False)
+    one = float(book.get("policy.torbay.requests_target").value)
+    two = float(book.get("policy.torbay.plans_target").value)
+    panels = {
+        "Requests a month": [asked, pd.DataFrame({"area": "Council's plan", "year": asked["year"], "value": one})],
+        "Refused an assessment, %": [refused],
+        "Plans in January": [held, pd.DataFrame({"area": "Council's plan", "year": held["year"], "value": two})],
+        "Plans that ended": [ended],
+    }
+    for key, frame, name, digits in (("requests_per_month", asked, "requests", 0), ("refusal", refused[refused["area"] == "Torbay"], "refusal_to_assess", 0), ("plans", held, "plans", 0), ("ceased", ended, "ceased_plans", 0)):
+        for row in frame.to_dict("records"):
+            book.fact(f"torbay.{key}.{row['year']}", row["value"], unit="%" if key == "refusal" else "count", digits=digits, n=1, years=row["year"], sources=sources(name))
+    return pd.concat([part.assign(panel=title) for title, made in panels.items() for part in made], ignore_index=True)[["panel", "area", "year", "value"]]
+
+
+def slough(book: Any) -> None:
+    """slough.growth.before and .after (plans, % a year), .ratio, and the high needs gap its documents print, in pounds."""
+    own = trends.beside("Slough", "plans", england=False).set_index("year")["value"]
+    before = 100 * ((own[2022] / own[2019]) ** (1 / 3) - 1)
+    after = 100 * ((own[2025] / own[2023]) ** (1 / 2) - 1)
+    national = panel.england("plans")
+    for key, value, years in (
+        ("before", before, (2019, 2022)),
+        ("after", after, (2023, 2025)),
+        ("england_after", 100 * ((national[2025] / national[2023]) ** (1 / 2) - 1), (2023, 2025)),
+    ):
+        book.fact(f"slough.growth.{key}", value, unit="%", n=1, years=years, sources=sources("plans"))
+    book.fact("slough.growth.ratio", after / before, unit="ratio", digits=1, n=1, years=(2019, 2025), sources=sources("plans"))
+    rows = panel.table("evidence/trajectories")
+    rows = rows[(rows["la_name"] == "Slough") & (rows["measure"] == "in_year_deficit") & (rows["kind"] != "planned") & rows["year"].notna()]
+    for row in rows.to_dict("records"):
+        book.fact(f"slough.in_year_deficit.{int(row['year'])}", row["value"] / 1e6, unit="gbp_m", n=1, years=int(row["year"]), sources=("trajectories",))
+
+
+def earlier_table(book: Any, draws: int = protocol.DRAWS) -> pd.DataFrame:
+    """The earlier estimate remade, with intervals, and ours beside it; records replication.NAME.* and gives the table."""
+    import pandas as pd
+
+    from helpers import earlier
+
+    made = {
+        "first_list": ("First version's list", earlier.first_list(draws)),
+        "right_list": ("Right list, councils in neither programme", earlier.right_list("neither", draws)),
+        "all_controls": ("Right list, all councils without an agreement", earlier.right_list("never", draws)),
+    }
+    rows = []
+    for key, (label, two) in made.items():
+        book.fact(
+            f"replication.{key}.difference", two.difference, unit="pp", digits=1, lower=two.lower, upper=two.upper, p=two.p, n=two.n_treated,
+            years=(2019, 2024), sources=("ehc_requests",),
+        )
+        book.fact(f"replication.{key}.ri_p", two.ri_p, unit="p", n=two.n_treated, years=(2019, 2024), sources=("ehc_requests",))
+        for cell in ("treated_before", "treated_after", "control_before", "control_after"):
+            book.fact(f"replication.{key}.{cell}", getattr(two, cell), unit="%", digits=1, n=two.n_treated, years=(2019, 2024), sources=("ehc_requests",))
+        rows.append([label, two.treated_before, two.treated_after, two.control_before, two.control_after, two.difference, two.lower, two.upper, two.ri_p, two.n_treated, two.n_control])
+    gap = max(abs(made["right_list"][1].treated_before - float(book.get("policy.lsa.did_sv_before").value)), abs(made["right_list"][1].treated_after - float(book.get("policy.lsa.did_sv_after").value)))
+    book.fact("replication.treated_gap", gap, unit="pp", digits=1, n=made["right_list"][1].n_treated, years=(2019, 2024), sources=("ehc_requests",))
+    heads = ["Comparison", "Treated before", "Treated after", "Others before", "Others after", "Difference", "Lower", "Upper", "p, reassigned", "Treated", "Others"]
+    return pd.DataFrame(rows, columns=heads)
+
+
+def ages() -> pd.DataFrame:
+    """By age band and group: refusal rate in 2024 (%), new plans in 2022 and 2024 and their growth, plans ended in 2024 per
+    hundred in January 2024, for councils with every figure of a series."""
+    import pandas as pd
+
+    asked = trends.by_age("ehc_requests_by_age", {"requests_received_in_year": "requests", "requests_decided_not_to_assess": "refused"})
+    asked = asked[asked["year"] == 2024].set_index(["group", "band"])
+    new = trends.by_age("ehc_new_plans_by_age", {"new_ehc_plans": "plans"}).set_index(["year", "group", "band"])["plans"]
+    out = pd.DataFrame(
+        {
+            "Refused, 2024": 100 * asked["refused"] / asked["requests"],
+            "New plans, 2022": new[2022],
+            "New plans, 2024": new[2024],
+        }
+    )
+    out["Growth of new plans"] = 100 * (out["New plans, 2024"] / out["New plans, 2022"] - 1)
+    ended = trends.by_age("ehc_ceased_plans_by_age", {"total_ceased": "ended"})
+    out["Plans ended, 2024"] = ended[ended["year"] == 2024].set_index(["group", "band"])["ended"]
+    out = out[out.index.get_level_values("band") != "not known"].reset_index()
+    out["group"] = out["group"].map(panel.GROUPS)
+    order = list(trends.BANDS)
+    out = out.sort_values(["band", "group"], key=lambda c: c.map(order.index) if c.name == "band" else c, ignore_index=True)
+    return out.rename(columns={"group": "Group", "band": "Age"})[["Age", "Group", "Refused, 2024", "New plans, 2022", "New plans, 2024", "Growth of new plans", "Plans ended, 2024"]]
+
+
+def in_units(outcome: protocol.Protocol) -> str:
+    """The words of an outcome's unit for an axis."""
+    return {"%": "Effect, %", "pp": "Effect, percentage points"}.get(outcome.unit, f"Effect, {outcome.unit}")
+
+
+def same_start(measure: str) -> pd.DataFrame:
+    """The estimate against councils that stood as badly at the start and signed nothing (`helpers.selection.same_start`)."""
+    from helpers import selection
+
+    scale = str(measures.get(measure).scale)
+    made = selection.same_start(measure, protocol.prepare(measure), protocol.baseline()["deficit"], scale=scale)
+    names = {
+        "all_controls": "All councils with a known deficit",
+        "crossed_threshold": "Councils as deep in deficit in 2020",
+        "matched_baseline": "Each matched to its nearest by deficit",
+        "baseline_adjusted": "Adjusted for the deficit of 2020",
+    }
+    kept = made[(made["event_time"] == "overall") & made["estimator"].isin(names)]
+    return kept.assign(estimator=kept["estimator"].map(names))[["estimator", *[c for c in estimation.COLUMNS[4:] if c in kept]]].reset_index(drop=True)
