@@ -282,8 +282,9 @@ def _complete(made: Extract, out: Path) -> None:
     names = resource.names
     order = [names.index(name) for name in (resource.keys[0] if resource.keys else names)]
     made.rows.sort(key=lambda row: ([row[at] for at in order], row))
-    unique(made.rows, resource)
-    _periods(made)
+    where = f"{', '.join(dict.fromkeys(original.name for original in made.originals))} ({resource.name})"
+    unique(made.rows, resource, where)
+    _periods(made, where)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(names)
@@ -318,12 +319,13 @@ def unique(rows: list[list[str]], resource: Resource, where: str = "") -> None:
         for row in rows:
             value = tuple(row[at] for at in places)
             if value in seen:
-                said = ", ".join(f"{name} {part!r}" for name, part in zip(key, value, strict=True) if part)
+                shown = [*key, *(name for name in ("la_name", "LA and Regions") if name in resource.names and name not in key)]
+                said = ", ".join(f"{name} {row[resource.names.index(name)]!r}" for name in shown if row[resource.names.index(name)])
                 raise AssessError(f"{where or resource.name}: two rows for {said}; expected one.")
             seen.add(value)
 
 
-def _periods(made: Extract) -> None:
+def _periods(made: Extract, where: str) -> None:
     """Years must follow one another without a gap; every period must hold England, all regions and a full set of councils."""
     resource = made.resource
     if not resource.period:
@@ -332,13 +334,13 @@ def _periods(made: Extract) -> None:
     periods = sorted({row[at] for row in made.rows})
     first = resource.period.get("first", periods[0])
     if periods[0] != first:
-        raise AssessError(f"{resource.name}: the first period is {periods[0]}, expected {first}; a year is missing.")
+        raise AssessError(f"{where}: the first period is {periods[0]}, expected {first}; a year is missing.")
     for before, after in zip(periods, periods[1:], strict=False):
         if int(after[:4]) != int(before[:4]) + 1:
-            raise AssessError(f"{resource.name}: {after} follows {before}; expected one year after another.")
+            raise AssessError(f"{where}: {after} follows {before}; expected one year after another.")
     for period in periods:
         if len(period) == 6 and int(period[4:]) != (int(period[:4]) + 1) % 100:
-            raise AssessError(f"{resource.name}: the period {period!r} is not an academic year such as 202425.")
+            raise AssessError(f"{where}: the period {period!r} is not an academic year such as 202425.")
     if not resource.areas:
         return
     level = resource.names.index("geographic_level")
@@ -346,4 +348,4 @@ def _periods(made: Extract) -> None:
         for name, (least, most) in resource.areas.items():
             count = sum(row[at] == period and row[level] == name for row in made.rows)
             if not least <= count <= most:
-                raise AssessError(f"{resource.name}: {count} rows at {name!r} level in {period}; expected {least} to {most}.")
+                raise AssessError(f"{where}: {count} rows at {name!r} level in {period}; expected {least} to {most}.")
