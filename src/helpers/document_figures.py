@@ -117,6 +117,8 @@ def plan_outturn(frame: pd.DataFrame, names: list[str], official: dict[str, tupl
         axes.set_xticks([2020, 2025, 2030], ["2020", "2025", "2030"] if position >= len(names) - columns else [""] * 3)
         axes.tick_params(labelsize=7.5, length=2)
         low, high = axes.get_ylim()
+        high = high if high > 0.1 else 1.0  # a panel whose only figure is nought
+        low = max(low, -0.02) if (part["value_m"] >= 0).all() and official.get(name, (0, 0.0))[1] >= 0 else low
         axes.set_ylim(min(0.0, low) - 0.05 * (high - min(0.0, low)), high + 0.1 * (high - min(0.0, low)))
         axes.locator_params(axis="y", nbins=3)
         if part.empty and name not in official:
@@ -145,7 +147,7 @@ def _join_outturns(axes: Axes, rows: pd.DataFrame, joins: Any) -> None:
     """Join each outturn to the next year's that is on a basis it may be joined to."""
     records = rows.drop_duplicates("year", keep="last").to_dict("records")
     for one, two in zip(records, records[1:], strict=False):
-        if joins(one["council"], one["basis"], two["basis"]):
+        if two["year"] - one["year"] == 1 and joins(one["council"], one["basis"], two["basis"]):
             axes.plot([one["year"], two["year"]], [one["value_m"], two["value_m"]], color=figures.BLUE, linewidth=1.3, zorder=2)
 
 

@@ -469,6 +469,8 @@ def strength(grades: Sequence[str]) -> str:
 def claim_evidence(fill: Any) -> pd.DataFrame:
     """The documents behind each claim in claim_evidence.yaml: finding, stance, counts by grade, strength, documents for and against.
 
+    Counts and strength are of the documents the finding rests on: those against the claim when the stance is against.
+
     `fill` turns a finding with {facts} into text. Raises AssessError for an unknown claim or document.
     """
     import pandas as pd
@@ -484,7 +486,8 @@ def claim_evidence(fill: Any) -> pd.DataFrame:
         unknown = [d for d in (*support, *against) if d not in grades.index]
         if unknown:
             raise AssessError(f"src/helpers/claim_evidence.yaml, {claim}: {unknown[0]} is not a doc_id of documents.csv.")
-        held = [str(grades[d]) for d in support]
+        # A finding against the claim rests on the documents against it. Minutes cited by address only are council records.
+        held = [str(grades[d]) for d in (against if entry["stance"] == "against" else support)] + ["strong"] * len(entry.get("cited", []))
         records.append(
             {
                 "claim_id": claim,
@@ -492,7 +495,7 @@ def claim_evidence(fill: Any) -> pd.DataFrame:
                 "finding": fill(entry["finding"]),
                 **{g: held.count(g) for g in evidence.GRADES},
                 "strength": strength(held),
-                "documents": " ".join(support),
+                "documents": " ".join([*support, *entry.get("cited", [])]),
                 "against": " ".join(against),
             }
         )
@@ -561,8 +564,8 @@ def timeline() -> pd.DataFrame:
             {
                 "start": date,
                 "end": first["date_last"] if first["date_precision"] == "year" else None,
-                "label": f"{str(event).capitalize()}: {who}",
-                "kind": "national" if not names and first["la_name"] == "all" else "council",
+                "label": str(event).capitalize() if who == "all councils" else f"{str(event).capitalize()}: {who}",
+                "kind": "national" if who == "all councils" else "council",
             }
         )
     import pandas as pd

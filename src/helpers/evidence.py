@@ -483,7 +483,8 @@ def basis(row: Mapping[str, str], year: int | None, signed_year: int) -> str:
         return "before agreement"
     held = rules()["bases"]
     for line in held["rows"]:
-        if line["doc_id"] == row["doc_id"] and line.get("year") in (None, year):
+        fits = line.get("year") in (None, year) and line.get("measure") in (None, row["measure"])
+        if line["doc_id"] == row["doc_id"] and fits:
             return str(line["basis"])
     for line in held["phrases"]:
         if any(words in row["note"] for words in line["words"]):
