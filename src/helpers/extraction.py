@@ -88,7 +88,7 @@ def gather(paths: list[Path], out: Path, known: Known | None = None, about: Mapp
             for feed in layout.feeds:
                 resource = known.resources[feed["resource"]]
                 rows, text = read(sheet, layout, feed, resource)
-                release = (about or {}).get(path.name, {}).get("release") or release_of(layout, resource, rows, sha256)
+                release = (about or {}).get(path.name, {}).get("release") or release_of(layout, resource, rows, sha256) or resource.release
                 for part in _parts(resource, rows):
                     other = origin.setdefault((resource.name, part), path.name)
                     if other != path.name:
