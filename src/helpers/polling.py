@@ -227,8 +227,11 @@ def _content(client: Client, manifest: Manifest, source: Source) -> Finding:
         return Finding(source.id, UNCHANGED, reason, "content", new, release, notes=notes, version=version, known=True)
     if release != source.release or pin.get("update_count") is not None:
         notes += _updates(client, base, release, hosts)
+    if not source.resources and release == source.release and pin.get("update_count") is None:
+        return Finding(source.id, UNCHANGED, f"release {release}, first time asked", "content", new, release, [], notes)
     if not source.resources:
-        return Finding(source.id, PERSON, f"release {release} has changed", "content", new, release, [], notes)
+        reason = f"release {release} is new or re-issued; its files are taken by hand (assess update --from)"
+        return Finding(source.id, PERSON, reason, "content", new, release, [], notes)
     url = f"{manifest.settings.base('content')}/releases/{quote(version)}/files"
     remotes = [Remote(url, f"{source.id}-{release}-{version[:8]}.zip")]
     if release != source.release:

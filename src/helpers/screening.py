@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FEWEST = 20  # a total over fewer values than this may well move; its rows are listed, not stopped
 JUMP = 3.0  # a new period whose typical value is this many times its predecessor's (or a third) is a change of unit
+SLIP, LARGE = 10.0, 100  # a revision by this factor, of values of at least this size, is a slipped decimal point
 LOST = 5.0  # per cent of rows that may disappear
 
 
@@ -165,6 +166,14 @@ def screen_tables(
                 "numbers or known symbols",
             )
         labels = of(measure) if measure else pd.Series(value, index=merged.index)
+        # A slipped decimal point in one row is lost in a total, so it is looked for by itself.
+        large = pd.concat([old, new], axis=1).abs().max(axis=1) >= LARGE
+        slipped = large & (old != 0) & (new != 0) & ((new / old).abs().ge(SLIP) | (old / new).abs().ge(SLIP))
+        if slipped.any():
+            row = merged[slipped].iloc[0]
+            which = " ".join(str(row[key]) for key in keys if row[key])
+            one = f"{int(slipped.sum())} values, such as {which}: {old[slipped].iloc[0]:g} to {new[slipped].iloc[0]:g}"
+            stop(f"{value} has revisions of ten times or more", one, "smaller revisions")
         held = old.notna() & new.notna()
         emptied = (old.notna() & ~new.notna() & merged["_merge"].eq("both")).groupby(labels).mean()
         for which, rate in emptied[emptied * 100 > LOST].head(5).items():
