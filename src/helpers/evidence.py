@@ -96,7 +96,9 @@ class Problem:
     expected: str
 
     def __str__(self) -> str:
-        return f"data/raw/councils/{self.file}, row {self.row}, column {self.column}: found {self.found!r}; expected {self.expected}."
+        where = f"data/raw/councils/{self.file}, row {self.row}, column {self.column}"
+        stop = "" if self.expected.endswith("?") else "."
+        return f"{where}: found {self.found!r}; expected {self.expected}{stop}"
 
 
 Row = dict[str, str]
