@@ -29,14 +29,18 @@ AGREEMENT = 1e-8
 class Protocol:
     """Everything the protocol finds for one outcome, in reported units (`unit`) unless said otherwise.
 
-    effects: rows of the effects contract, all estimators overall and the main estimator's event-study path.
-    event_study: frame [event_time, estimate, std_error, lower, upper, band_lower, band_upper, p_value, ri_p,
-    n_treated, used], reference year included as zero without an interval; `used` marks event times with enough
-    councils to enter tests. forest: frame [estimator, label, estimate, lower, upper, n_treated, n_control], the
-    leave-one-out range last. ri_p, ri_p_studentised, pretrend_p, pretrend_ri_p: p-values; pretrend: the joint test in
-    full; critical: sup-t value. sensitivity: bounds on relative magnitudes; detectable: minimum detectable effects;
-    loo: frame [la_code, treated, estimate]. dropped: frame [la_code, reason] of councils that could not be used;
-    notes: what else a reader should know.
+    - effects: rows of the effects contract, all estimators overall and the main estimator's event-study path.
+    - event_study: frame [event_time, estimate, std_error, lower, upper, band_lower, band_upper, p_value, ri_p,
+      n_treated, used]; the reference year is a row of zero without an interval; `used` marks event times with enough
+      councils to enter tests, bounds and verdicts.
+    - forest: frame [estimator, label, estimate, lower, upper, n_treated, n_control], the stated checks in order, the
+      leave-one-out range last; `linear_trend` is in `effects` only.
+    - ri_p, ri_p_studentised: randomisation p of the effect and of the effect over its standard error.
+    - pretrend: the joint pre-trend test in full; pretrend_ri_p: its randomisation p.
+    - critical: the sup-t value behind the bands; sensitivity: bounds on relative magnitudes.
+    - detectable: minimum detectable effects; loo: frame [la_code, treated, estimate].
+    - dropped: frame [la_code, reason] of councils that could not be used; notes: what else a reader should know.
+    - study: the main estimate in full, on the analysis scale.
     """
 
     outcome: str
