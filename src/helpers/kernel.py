@@ -147,9 +147,46 @@ class _Part:
         self.bytes = self.buffer = content
 
 
-def _become_kernel(connection: Connection, key: bytes, directory: str | None) -> None:
+def trace(path: str) -> None:
+    """From now on, write down at `path` each file this process opens, as lines "r PATH" and "w PATH".
+
+    What a notebook reads is what it depends on; so nobody needs to list it, and nothing is forgotten.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    seen: set[tuple[str, str]] = set()
+
+    def note(kind: str, name: Any) -> None:
+        if isinstance(name, bytes):
+            name = os.fsdecode(name)
+        if isinstance(name, (str, os.PathLike)) and (kind, str(name)) not in seen:
+            seen.add((kind, str(name)))
+            os.write(handle, f"{kind} {os.path.abspath(name)}\n".encode())
+
+    def heard(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            name, mode, flags = arguments
+            writes = bool(flags & (os.O_WRONLY | os.O_RDWR)) if isinstance(flags, int) else False
+            note("w" if writes or (isinstance(mode, str) and set(mode) & set("wax+")) else "r", name)
+        elif event == "os.rename":
+            note("w", arguments[1])
+        elif event in ("os.listdir", "os.scandir"):
+            note("l", arguments[0] if arguments[0] is not None else ".")
+
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "helpers" and name not in _ENGINE and getattr(module, "__file__", None):
+            note("r", module.__file__)
+    sys.addaudithook(heard)
+
+
+# How notebooks are run has no part in what they find.
+_ENGINE = {"helpers.kernel", "helpers.runner", "helpers.chapters"}
+
+
+def _become_kernel(connection: Connection, key: bytes, directory: str | None, traced: str) -> None:
     """In the forked child: put back what a fresh interpreter would have, then serve."""
     _die_with_parent()
+    if traced:
+        trace(traced)
     # Forked children would otherwise all draw the same "random" numbers.
     numpy = sys.modules.get("numpy.random")
     if numpy is not None:
@@ -233,10 +270,11 @@ class _Child:
     has_kernel = True
     allow_stdin = False
 
-    def __init__(self, directory: str | None) -> None:
+    def __init__(self, directory: str | None, traced: str = "") -> None:
         from multiprocessing import Pipe
 
         self.status: int | None = None
+        self.memory_mb = 0.0
         self.session = Session(key=os.urandom(16))
         self.shell_channel, self.iopub_channel = _Channel(), _Channel()
         self._connection, theirs = Pipe()
@@ -250,7 +288,7 @@ class _Child:
             code = 1
             try:
                 self._connection.close()
-                _become_kernel(theirs, self.session.key, directory)
+                _become_kernel(theirs, self.session.key, directory, traced)
                 code = 0
             except BaseException:
                 import traceback
@@ -305,9 +343,9 @@ class _Child:
 
     def is_alive(self) -> bool:
         if self.status is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
             if pid:
-                self.status = status
+                self.status, self.memory_mb = status, usage.ru_maxrss / 1024
         return self.status is None
 
     def interrupt_kernel(self) -> None:
@@ -319,8 +357,8 @@ class _Child:
         if self.is_alive():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-            self.status = 0
+            _, _, usage = os.wait4(self.pid, 0)
+            self.status, self.memory_mb = 0, usage.ru_maxrss / 1024
         self._connection.close()
 
     def end(self) -> str:
@@ -341,12 +379,13 @@ class _Client(PapermillNotebookClient):
 
     @contextlib.contextmanager
     def setup_kernel(self, **kwargs: Any) -> Iterator[None]:
-        self.child = _Child((self.resources.get("metadata") or {}).get("path") or None)
+        self.child = _Child((self.resources.get("metadata") or {}).get("path") or None, ForkedEngine.trace)
         self.km = self.kc = self.child
         try:
             yield
         finally:
             self.child.close()
+            ForkedEngine.memory_mb = self.child.memory_mb
 
     def output(self, outs: list[Any], msg: dict[str, Any], display_id: str | None, cell_index: int) -> Any:
         """One output per stretch of a stream: where its pieces were cut is an accident of timing."""
@@ -392,6 +431,10 @@ class ForkedEngine(NBClientEngine):
 
     # Called with (index, cell) as each cell starts: progress, without papermill's per-cell saves.
     on_cell: Callable[[int, Any], None] | None = None
+    # Where the child writes down which files it opens; empty for not at all.
+    trace = ""
+    # Peak memory of the last notebook's process.
+    memory_mb = 0.0
 
     @classmethod
     def execute_managed_notebook(  # type: ignore[override]
