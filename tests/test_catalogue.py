@@ -56,7 +56,10 @@ EDITS: dict[str, tuple[Callable[[bytes], bytes], tuple[str, ...]]] = {
     "latin-1": (lambda data: cell(5, 6, b"Nord\xe9")(data), ("not UTF-8", "line 6", "0xe9")),
     "windows line ends": (lambda data: data.replace(b"\n", b"\r\n"), ("Windows line ends",)),
     "semicolons": (lambda data: data.replace(b",", b";"), ("semicolons", "expected commas")),
-    "column gone": (lambda data: b"".join(b",".join(line.split(b",")[:-1]) + b"\n" for line in lines(data)), ("column gone: 'total_ceased'",)),
+    "column gone": (
+        lambda data: b"".join(b",".join(line.split(b",")[:-1]) + b"\n" for line in lines(data)),
+        ("column gone: 'total_ceased'",),
+    ),
     "column new": (lambda data: b"".join(line.rstrip() + b",more\n" for line in lines(data)), ("new column: 'more'",)),
     "columns swapped": (lambda data: data.replace(b"max_age,needs_met", b"needs_met,max_age", 1), ("another order",)),
     "letter in a number": (cell(10, 12, b"1O"), ("row 11", "'max_age'", "'1O'", "a whole number")),
@@ -137,7 +140,7 @@ def test_values_are_text_and_nothing_is_guessed() -> None:
     assert "NA" in set(catalogue.read("la_codes", RAW)["Region"])
 
 
-# The project's own data -----------------------------------------------------------------------------------------------------------
+# The project's own data ----------
 
 
 def test_what_is_on_disk_matches_the_catalogue() -> None:
@@ -154,9 +157,20 @@ def test_every_resource_states_its_origin() -> None:
     package = catalogue.load(RAW)
     assert len(package["resources"]) > 40
     for told in package["resources"]:
-        for word in ("title", "publisher", "publication", "landing_page", "download", "coverage", "licenses", "hash", "bytes", "rows"):
+        for word in (
+            "title",
+            "publisher",
+            "publication",
+            "landing_page",
+            "download",
+            "coverage",
+            "licenses",
+            "hash",
+            "bytes",
+        ):
             assert told[word] not in ("", None, []), (told["name"], word)
         assert told["download"].startswith("https://") and told["landing_page"].startswith("https://")
+        assert told.get("rows") or told["features"] == 153
         assert told["release"], told["name"]
         assert told["hash"].startswith("sha256:")
         if told["path"].startswith("councils/"):
@@ -179,7 +193,12 @@ def test_the_catalogue_is_a_data_package() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in catalogue.names(RAW) if name not in ("boundaries", "lait_sen") and layouts.known().resources[name].extracted]
+    "name",
+    [
+        name
+        for name in catalogue.names(RAW)
+        if name not in ("boundaries", "lait_sen") and layouts.known().resources[name].extracted
+    ],
 )
 def test_every_row_meets_its_schema(name: str) -> None:
     resource = layouts.known().resources[name]
@@ -189,7 +208,9 @@ def test_every_row_meets_its_schema(name: str) -> None:
     extraction.unique(rows, resource)
 
 
-@pytest.mark.parametrize("name", [name for name in catalogue.names(RAW) if not layouts.known().resources[name].extracted])
+@pytest.mark.parametrize(
+    "name", [name for name in catalogue.names(RAW) if not layouts.known().resources[name].extracted]
+)
 def test_every_evidence_table_meets_its_schema(name: str) -> None:
     resource = layouts.known().resources[name]
     rows = catalogue.rows(RAW, name)

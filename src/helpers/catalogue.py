@@ -1,7 +1,8 @@
-"""The catalogue of data/raw: `datapackage.json`, a Frictionless Data Package made by code and checked against the files.
+"""The catalogue of data/raw: `datapackage.json`, a Frictionless Data Package made by code and checked against the
+files.
 
-`verify` says in sentences what differs; `read` gives a table as text, after the same checks on that one file. Nothing here guesses what a value
-means: every cell is a string, and symbols for missing stay as published.
+`verify` says in sentences what differs; `read` gives a table as text, after the same checks on that one file. Nothing
+here guesses what a value means: every cell is a string, and symbols for missing stay as published.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ LICENCES = {
 }
 
 
-# Reading the catalogue ------------------------------------------------------------------------------------------------------------
+# Reading the catalogue ----------
 
 
 def load(raw: Path | None = None) -> dict[str, Any]:
@@ -72,7 +73,10 @@ def resource(name: str, raw: Path | None = None) -> dict[str, Any]:
 
     names = [told.get("name", "") for told in package["resources"]]
     near = difflib.get_close_matches(name, names, 3, 0.5)
-    raise AssessError(f"There is no resource {name!r} in {NAME}" + (f"; did you mean {' or '.join(near)}?" if near else f"; it lists {', '.join(names)}."))
+    raise AssessError(
+        f"There is no resource {name!r} in {NAME}"
+        + (f"; did you mean {' or '.join(near)}?" if near else f"; it lists {', '.join(names)}.")
+    )
 
 
 def names(raw: Path | None = None) -> list[str]:
@@ -80,7 +84,7 @@ def names(raw: Path | None = None) -> list[str]:
     return [told["name"] for told in load(raw)["resources"]]
 
 
-# Reading the data -----------------------------------------------------------------------------------------------------------------
+# Reading the data ----------
 
 
 def rows(raw: Path, name: str) -> list[list[str]]:
@@ -92,9 +96,9 @@ def rows(raw: Path, name: str) -> list[list[str]]:
 def read(name: str, raw: Path | None = None, check: bool = True) -> pandas.DataFrame:
     """A table of data/raw with every value as text (empty stays empty, symbols stay symbols).
 
-    Raises AssessError when there is no such resource, or its file is missing, empty, truncated, re-encoded, edited, or has a column gone
-    or new, a duplicate row, or a letter where a number belongs. With `check=False` only the header is compared.
-    """
+    Raises AssessError when there is no such resource, or its file is missing, empty, truncated, re-encoded, edited,
+    or has a column gone or new, a duplicate row, or a letter where a number belongs. With `check=False` only the
+    header is compared."""
     import pandas
 
     told = resource(name, raw)
@@ -116,7 +120,10 @@ def _bytes(raw: Path, told: Mapping[str, Any]) -> bytes:
     path = raw / told["path"]
     if not path.is_file():
         twin = _renamed(raw, told)
-        raise AssessError(f"{told['path']} is missing" + (f"; {twin} has its contents, so it was renamed." if twin else "; the catalogue lists it."))
+        raise AssessError(
+            f"{told['path']} is missing"
+            + (f"; {twin} has its contents, so it was renamed." if twin else "; the catalogue lists it.")
+        )
     return path.read_bytes()
 
 
@@ -124,7 +131,12 @@ def _renamed(raw: Path, told: Mapping[str, Any]) -> str:
     listed = {other["path"] for other in load(raw)["resources"]}
     for path in sorted(raw.rglob("*")):
         inside = path.relative_to(raw).as_posix()
-        if path.is_file() and inside not in listed and path.stat().st_size == told["bytes"] and _sha256(path.read_bytes()) == told["hash"]:
+        if (
+            path.is_file()
+            and inside not in listed
+            and path.stat().st_size == told["bytes"]
+            and _sha256(path.read_bytes()) == told["hash"]
+        ):
             return inside
     return ""
 
@@ -146,26 +158,30 @@ def _table(data: bytes, told: Mapping[str, Any]) -> tuple[list[str], list[list[s
 
 
 def diagnose(data: bytes, told: Mapping[str, Any]) -> str:
-    """One sentence on how `data` differs from the file that the catalogue entry `told` describes: the most telling difference first."""
+    """One sentence on how `data` differs from the file that the catalogue entry `told` describes: the most telling
+    difference first."""
     path = told["path"]
     if not data:
         return f"{path} is empty; the catalogue says {told['bytes']:,} bytes."
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return f"{path} is encoded as UTF-16; expected UTF-8."
     if data[:3] == b"\xef\xbb\xbf":
-        return f"{path} begins with a byte-order mark; expected UTF-8 without one. It was saved again by another program."
+        return (
+            f"{path} begins with a byte-order mark; expected UTF-8 without one. It was saved again by another program."
+        )
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        return f"{path} is not UTF-8: line {line} holds the byte 0x{data[error.start]:02x}; it was saved again in another encoding."
+        found = f"line {line} holds the byte 0x{data[error.start]:02x}"
+        return f"{path} is not UTF-8: {found}; it was saved again in another encoding."
     changed = f"the contents have changed since they were catalogued ({len(data):,} bytes, expected {told['bytes']:,})"
     if path.endswith(".geojson"):
         try:
             count = len(json.loads(text)["features"])
         except (ValueError, KeyError, TypeError):
             return f"{path} is cut short or damaged: {changed}."
-        return f"{path}: {changed}; {count} features, expected {told['rows']}."
+        return f"{path}: {changed}; {count} features, expected {told['features']}."
     if b"\r\n" in data:
         return f"{path} has Windows line ends; expected Unix ones. It was saved again by another program."
     expected = [column["name"] for column in told["schema"]["fields"]]
@@ -197,7 +213,8 @@ def diagnose(data: bytes, told: Mapping[str, Any]) -> str:
     for number, row in enumerate(body, start=2):
         value = tuple(row[at] for at in places)
         if value in seen:
-            return f"{path}: rows {seen[value]} and {number} are both {', '.join(part for part in value if part)}; expected one."
+            said = ", ".join(part for part in value if part)
+            return f"{path}: rows {seen[value]} and {number} are both {said}; expected one."
         seen[value] = number
     if len(body) != told["rows"]:
         return f"{path} holds {len(body):,} rows, expected {told['rows']:,}; {changed}."
@@ -214,11 +231,12 @@ def _numbers(body: list[list[str]], fields: list[dict[str, Any]], missing: set[s
         shape = INTEGER if whole else NUMBER
         for number, row in enumerate(body, start=2):
             if row[at] not in missing and not shape.fullmatch(row[at]):
-                return f"row {number}, column {column['name']!r}: found {row[at]!r}, expected {'a whole number' if whole else 'a number'}"
+                expected = "a whole number" if whole else "a number"
+                return f"row {number}, column {column['name']!r}: found {row[at]!r}, expected {expected}"
     return ""
 
 
-# Checking -------------------------------------------------------------------------------------------------------------------------
+# Checking ----------
 
 
 def verify(raw: Path | None = None) -> list[str]:
@@ -240,7 +258,9 @@ def verify(raw: Path | None = None) -> list[str]:
         if not told["path"].endswith(".geojson"):
             head, body = _table(data, told)
             if head != [column["name"] for column in told["schema"]["fields"]] or len(body) != told["rows"]:
-                problems.append(f"{told['path']}: header or number of rows ({len(body):,}) differ from the catalogue ({told['rows']:,}).")
+                problems.append(
+                    f"{told['path']}: header or rows ({len(body):,}) differ from the catalogue ({told['rows']:,})."
+                )
     listed = {told["path"] for told in package["resources"]}
     for path in sorted([*folder.rglob("*.csv"), *folder.rglob("*.geojson")]):
         inside = path.relative_to(folder).as_posix()
@@ -249,10 +269,12 @@ def verify(raw: Path | None = None) -> list[str]:
     return problems
 
 
-# Writing --------------------------------------------------------------------------------------------------------------------------
+# Writing ----------
 
 
-def replace(raw: Path, extracts: list[Extract], about: Mapping[str, Mapping[str, str]] | None = None, known: Known | None = None) -> None:
+def replace(
+    raw: Path, extracts: list[Extract], about: Mapping[str, Mapping[str, str]] | None = None, known: Known | None = None
+) -> None:
     """Write the extracts and the catalogue to `raw`, all of them or none: a failure puts the previous files back."""
     known = known or layouts.known()
     previous: dict[Path, bytes | None] = {}
@@ -261,7 +283,9 @@ def replace(raw: Path, extracts: list[Extract], about: Mapping[str, Mapping[str,
         previous[path] = path.read_bytes() if path.is_file() else None
         made.changed = previous[path] != made.text.encode("utf-8")
     told = {made.name: [_original(original, made.resource, about) for original in made.originals] for made in extracts}
-    kept = {other["name"]: other.get("original", []) for other in load(raw)["resources"]} if (raw / NAME).is_file() else {}
+    kept = (
+        {other["name"]: other.get("original", []) for other in load(raw)["resources"]} if (raw / NAME).is_file() else {}
+    )
     try:
         for made in extracts:
             if made.changed:
@@ -308,7 +332,8 @@ def build(raw: Path, originals: Mapping[str, list[dict[str, Any]]], known: Known
         "profile": "data-package",
         "name": "safety-valve-raw",
         "title": "Inputs of the Safety Valve assessment",
-        "description": "Compact extracts of official statistics and the project's own evidence tables. Made by `assess extract`; not edited by hand.",
+        "description": "Compact extracts of official statistics and the project's own evidence tables. "
+        "Made by `assess extract`; not edited by hand.",
         "licenses": [LICENCES[key] for key in sorted(LICENCES, reverse=True)],
         "resources": resources,
     }
@@ -334,7 +359,10 @@ def describe(data: bytes, told: Resource, originals: list[dict[str, Any]]) -> di
     dates = [item["published"] for item in originals if item.get("published")]
     entry["release"] = release
     entry["published"] = max(dates, default=str(listed.get("published", "")) or None)
-    entry["download"] = next((item["url"] for item in originals if item.get("release") == release and item.get("url")), listed.get("url") or publication.url or publication.landing_page)
+    entry["download"] = next(
+        (item["url"] for item in originals if item.get("release") == release and item.get("url")),
+        listed.get("url") or publication.url or publication.landing_page,
+    )
     entry["licenses"] = [LICENCES[told.licence or publication.licence]]
     entry["sources"] = [{"title": f"{publication.publisher}, {publication.title}", "path": publication.landing_page}]
     if publication.attribution:
@@ -348,7 +376,7 @@ def describe(data: bytes, told: Resource, originals: list[dict[str, Any]]) -> di
         entry["format"] = "geojson"
         entry["mediatype"] = "application/geo+json"
         entry["crs"] = "EPSG:4326"
-        entry["rows"] = len(json.loads(data)["features"])
+        entry["features"] = len(json.loads(data)["features"])  # `rows` is the word for tables only
         return entry
     table = list(csv.reader(io.StringIO(data.decode("utf-8"), newline="")))
     header = table[0] if table else []

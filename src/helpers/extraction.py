@@ -1,9 +1,9 @@
 """Making the compact extracts of data/raw from official files: `assess extract PATH...`.
 
-A file's publication and release are recognised from its contents. What is known about layouts is data (`helpers/layouts/*.yaml`); a table that
-fits no known layout is refused with the columns that are gone or new. The same files always give the same bytes. Nothing is written until
-every table of every file has been read and checked, so a refusal leaves data/raw as it was.
-"""
+A file's publication and release are recognised from its contents. What is known about layouts is data
+(`helpers/layouts/*.yaml`); a table that fits no known layout is refused with the columns that are gone or new. The
+same files always give the same bytes. Nothing is written until every table of every file has been read and checked,
+so a refusal leaves data/raw as it was."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ class Original:
 
 @dataclass
 class Extract:
-    """One remade resource: its rows (all text, in the resource's column order), where they came from, and whether its file changed."""
+    """One remade resource: its rows (all text, in the resource's column order), where they came from, and whether its
+    file changed."""
 
     resource: Resource
     rows: list[list[str]] = field(default_factory=list)
@@ -57,12 +59,13 @@ class Extract:
 
 
 def extract(paths: Iterable[Path], out: Path, about: Mapping[str, Mapping[str, str]] | None = None) -> list[Extract]:
-    """Remake in `out` (data/raw) every resource that the official files at `paths` hold, and the catalogue `out/datapackage.json`.
+    """Remake in `out` (data/raw) every resource that the official files at `paths` hold, and the catalogue
+    `out/datapackage.json`.
 
-    `about` may tell, by file name, the `release`, the date `published` (ISO) and the `url` of a file, for releases the layouts do not list.
-    With no paths, only the catalogue is remade from what is on disk.
-    Returns one Extract per resource, in order of name. Raises AssessError, before anything is written, when a file is missing, damaged,
-    unknown or laid out in an unknown way, or when its contents do not hold together.
+    `about` may tell, by file name, the `release`, the date `published` (ISO) and the `url` of a file, for releases
+    the layouts do not list. With no paths, only the catalogue is remade from what is on disk.
+    Returns one Extract per resource, in order of name. Raises AssessError, before anything is written, when a file is
+    missing, damaged, unknown or laid out in an unknown way, or when its contents do not hold together.
     """
     from helpers import catalogue
 
@@ -71,8 +74,11 @@ def extract(paths: Iterable[Path], out: Path, about: Mapping[str, Mapping[str, s
     return extracts
 
 
-def gather(paths: list[Path], out: Path, known: Known | None = None, about: Mapping[str, Mapping[str, str]] | None = None) -> list[Extract]:
-    """As `extract`, without writing. Resources made of several files keep, from `out`, the parts that `paths` do not bring."""
+def gather(
+    paths: list[Path], out: Path, known: Known | None = None, about: Mapping[str, Mapping[str, str]] | None = None
+) -> list[Extract]:
+    """As `extract`, without writing. Resources made of several files keep, from `out`, the parts that `paths` do not
+    bring."""
     known = known or layouts.known()
     found: dict[str, Extract] = {}
     origin: dict[tuple[str, str], str] = {}
@@ -88,7 +94,11 @@ def gather(paths: list[Path], out: Path, known: Known | None = None, about: Mapp
             for feed in layout.feeds:
                 resource = known.resources[feed["resource"]]
                 rows, text = read(sheet, layout, feed, resource)
-                release = (about or {}).get(path.name, {}).get("release") or release_of(layout, resource, rows, sha256) or resource.release
+                release = (
+                    (about or {}).get(path.name, {}).get("release")
+                    or release_of(layout, resource, rows, sha256)
+                    or resource.release
+                )
                 for part in _parts(resource, rows):
                     other = origin.setdefault((resource.name, part), path.name)
                     if other != path.name:
@@ -116,7 +126,7 @@ def _parts(resource: Resource, rows: list[list[str]]) -> list[str]:
     return sorted({row[at] for row in rows})
 
 
-# Recognition ----------------------------------------------------------------------------------------------------------------------
+# Recognition ----------
 
 
 def recognise(sheet: Sheet, known: Known, alone: bool = True) -> Layout | None:
@@ -171,13 +181,17 @@ def _difference(sheet: Sheet, layout: Layout, gone: list[str], new: list[str]) -
     if len(gone) == len(layout.columns):
         for number, row in enumerate(sheet.head[:12]):
             if number != at and set(layout.columns) <= {shapes.squeeze(cell) for cell in row}:
-                return f"{sheet.name}: the header stands in row {number + 1}, expected row {at + 1} (layout {layout.id}); the table is shifted."
+                return (
+                    f"{sheet.name}: the header stands in row {number + 1}, expected row {at + 1} "
+                    f"(layout {layout.id}); the table is shifted."
+                )
     said = []
     if gone:
         said.append(("column gone: " if len(gone) == 1 else "columns gone: ") + _some(gone))
     if new:
         said.append(("new column: " if len(new) == 1 else "new columns: ") + _some(new))
-    return f"{sheet.name} looks like {layout.publication.title} (layout {layout.id}), but {'; '.join(said)}. An unknown layout is not read."
+    looks = f"{sheet.name} looks like {layout.publication.title} (layout {layout.id})"
+    return f"{looks}, but {'; '.join(said)}. An unknown layout is not read."
 
 
 def _some(names: list[str]) -> str:
@@ -186,7 +200,8 @@ def _some(names: list[str]) -> str:
 
 
 def _closest(sheet: Sheet, known: Known) -> str:
-    """A sentence about the layout most of whose columns the sheet has, for tables whose telling columns were renamed."""
+    """A sentence about the layout most of whose columns the sheet has, for tables whose telling columns were
+    renamed."""
     best: tuple[float, str] = (0.0, "")
     for layout in known.layouts:
         names = set(shapes.header(sheet, layout))
@@ -201,8 +216,8 @@ def _closest(sheet: Sheet, known: Known) -> str:
 
 
 def release_of(layout: Layout, resource: Resource, rows: list[list[str]], sha256: str = "") -> str:
-    """The release a table belongs to: known by the file's sha256, stated by its layout, or read from its last period ("2024" data are
-    released in 2025)."""
+    """The release a table belongs to: known by the file's sha256, stated by its layout, or read from its last period
+    ("2024" data are released in 2025)."""
     for name, told in layout.publication.releases.items():
         if sha256 and told.get("sha256") == sha256:
             return name
@@ -219,11 +234,13 @@ def release_of(layout: Layout, resource: Resource, rows: list[list[str]], sha256
         last = max(years, default="")
     if "add" not in told:
         return last
-    year = int(last[:2] + last[4:]) if re.fullmatch(r"\d{6}", last) else int(last[:4]) if re.match(r"\d{4}", last) else 0
+    year = (
+        int(last[:2] + last[4:]) if re.fullmatch(r"\d{6}", last) else int(last[:4]) if re.match(r"\d{4}", last) else 0
+    )
     return str(year + int(told.get("add", 0))) if year else last
 
 
-# Rows -----------------------------------------------------------------------------------------------------------------------------
+# Rows ----------
 
 
 def read(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Resource) -> tuple[list[list[str]], str]:
@@ -242,7 +259,8 @@ def read(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Resource)
 
 
 def check_row(row: list[str], resource: Resource, where: str) -> None:
-    """Check one row's values against the resource's fields. Raises AssessError naming `where`, column, what was found and expected."""
+    """Check one row's values against the resource's fields. Raises AssessError naming `where`, column, what was found
+    and expected."""
     for column, value in zip(resource.fields, row, strict=True):
         problem = _problem(value, column, resource.missing)
         if problem:
@@ -319,14 +337,20 @@ def unique(rows: list[list[str]], resource: Resource, where: str = "") -> None:
         for row in rows:
             value = tuple(row[at] for at in places)
             if value in seen:
-                shown = [*key, *(name for name in ("la_name", "LA and Regions") if name in resource.names and name not in key)]
-                said = ", ".join(f"{name} {row[resource.names.index(name)]!r}" for name in shown if row[resource.names.index(name)])
+                shown = [
+                    *key,
+                    *(name for name in ("la_name", "LA and Regions") if name in resource.names and name not in key),
+                ]
+                said = ", ".join(
+                    f"{name} {row[resource.names.index(name)]!r}" for name in shown if row[resource.names.index(name)]
+                )
                 raise AssessError(f"{where or resource.name}: two rows for {said}; expected one.")
             seen.add(value)
 
 
 def _periods(made: Extract, where: str) -> None:
-    """Years must follow one another without a gap; every period must hold England, all regions and a full set of councils."""
+    """Years must follow one another without a gap; every period must hold England, all regions and a full set of
+    councils."""
     resource = made.resource
     if not resource.period:
         return
@@ -335,7 +359,7 @@ def _periods(made: Extract, where: str) -> None:
     first = resource.period.get("first", periods[0])
     if periods[0] != first:
         raise AssessError(f"{where}: the first period is {periods[0]}, expected {first}; a year is missing.")
-    for before, after in zip(periods, periods[1:], strict=False):
+    for before, after in pairwise(periods):
         if int(after[:4]) != int(before[:4]) + 1:
             raise AssessError(f"{where}: {after} follows {before}; expected one year after another.")
     for period in periods:

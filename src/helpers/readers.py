@@ -1,8 +1,8 @@
 """Reading a publisher's file as text, whatever its kind, and refusing what is not one.
 
-A file is looked at by its first bytes, never by its name: zip, xlsx, ods, parquet, json, geojson or csv. Every value stays the text the
-publisher wrote (numbers in spreadsheets and parquet become their shortest exact text), so nothing is rounded or guessed on the way.
-"""
+A file is looked at by its first bytes, never by its name: zip, xlsx, ods, parquet, json, geojson or csv. Every value
+stays the text the publisher wrote (numbers in spreadsheets and parquet become their shortest exact text), so nothing
+is rounded or guessed on the way."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ Row = list[str]
 
 @dataclass
 class Sheet:
-    """One table of a file: `name` says where it came from; `head` holds its first rows; `rows()` walks all of them as text."""
+    """One table of a file: `name` says where it came from; `head` holds its first rows; `rows()` walks all of them as
+    text."""
 
     name: str
     kind: str
@@ -86,8 +87,12 @@ def _single(data: bytes, name: str) -> list[Sheet]:
         raise AssessError(f"{name} is compressed with gzip; unpack it first.")
     body = text(data, name)
     start = body.lstrip()[:200].lower()
-    if start.startswith(("<!doctype html", "<html", "<head", "<body")) or (start.startswith("<?xml") and "<html" in start):
-        raise AssessError(f"{name} is a web page (HTML), not a table: the download probably led to an error or sign-in page.")
+    if start.startswith(("<!doctype html", "<html", "<head", "<body")) or (
+        start.startswith("<?xml") and "<html" in start
+    ):
+        raise AssessError(
+            f"{name} is a web page (HTML), not a table: the download probably led to an error or sign-in page."
+        )
     if start.startswith("<"):
         raise AssessError(f"{name} is XML, not a table this project knows.")
     if start.startswith(("{", "[")):
@@ -96,7 +101,8 @@ def _single(data: bytes, name: str) -> list[Sheet]:
 
 
 def text(data: bytes, name: str) -> str:
-    """`data` as UTF-8, with or without a byte-order mark. Raises AssessError naming the first byte that is not UTF-8."""
+    """`data` as UTF-8, with or without a byte-order mark. Raises AssessError naming the first byte that is not
+    UTF-8."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise AssessError(f"{name} is encoded as UTF-16; expected UTF-8.")
     if data[:400].count(b"\x00") > 20:
@@ -106,7 +112,8 @@ def text(data: bytes, name: str) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise AssessError(
-            f"{name} is not UTF-8: line {line} holds the byte 0x{data[error.start]:02x} (Windows or Latin-1 text?); expected UTF-8."
+            f"{name} is not UTF-8: line {line} holds the byte 0x{data[error.start]:02x} "
+            "(Windows or Latin-1 text?); expected UTF-8."
         ) from None
 
 
@@ -130,7 +137,9 @@ def _json(body: str, name: str) -> Sheet:
     try:
         document = json.loads(body, parse_float=str, parse_int=str)
     except json.JSONDecodeError as error:
-        raise AssessError(f"{name} cannot be read as JSON (line {error.lineno}: {error.msg}): it is probably cut short.") from None
+        raise AssessError(
+            f"{name} cannot be read as JSON (line {error.lineno}: {error.msg}): it is probably cut short."
+        ) from None
     kind = "geojson" if isinstance(document, dict) and document.get("type") == "FeatureCollection" else "json"
     keys = list(document) if isinstance(document, dict) else []
     return Sheet(name, kind, [keys], lambda: iter([keys]), document)
@@ -162,7 +171,9 @@ def _parquet(data: bytes, name: str) -> Sheet:
         columns = list(file.schema_arrow.names)
         first = next(file.iter_batches(batch_size=HEAD), None)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise AssessError(f"{name} cannot be read as parquet: it is cut short or damaged ({str(error).splitlines()[0][:80]}).") from None
+        raise AssessError(
+            f"{name} cannot be read as parquet: it is cut short or damaged ({str(error).splitlines()[0][:80]})."
+        ) from None
 
     def walk(batch: pyarrow.RecordBatch) -> Iterator[Row]:
         lists = [column.to_pylist() for column in batch.columns]
@@ -175,12 +186,14 @@ def _parquet(data: bytes, name: str) -> Sheet:
             for batch in pyarrow.parquet.ParquetFile(io.BytesIO(data)).iter_batches(batch_size=65536):
                 yield from walk(batch)
         except (pyarrow.ArrowException, OSError, ValueError) as error:
-            raise AssessError(f"{name} cannot be read to its end as parquet: it is damaged ({str(error).splitlines()[0][:80]}).") from None
+            raise AssessError(
+                f"{name} cannot be read to its end as parquet: it is damaged ({str(error).splitlines()[0][:80]})."
+            ) from None
 
     return Sheet(name, "parquet", [columns, *(walk(first) if first is not None else [])], rows)
 
 
-# Archives -------------------------------------------------------------------------------------------------------------------------
+# Archives ----------
 
 
 def _archive(data: bytes, name: str) -> list[Sheet]:
@@ -224,8 +237,15 @@ def _safe(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
     for member in members:
         original = member.orig_filename
         parts = PurePosixPath(original.replace("\\", "/")).parts
-        if ".." in parts or original.startswith(("/", "\\")) or (len(original) > 1 and original[1] == ":") or "\x00" in original:
-            raise AssessError(f"{name} holds a member that climbs out of the archive ({original!r}); nothing in it is read.")
+        if (
+            ".." in parts
+            or original.startswith(("/", "\\"))
+            or (len(original) > 1 and original[1] == ":")
+            or "\x00" in original
+        ):
+            raise AssessError(
+                f"{name} holds a member that climbs out of the archive ({original!r}); nothing in it is read."
+            )
         if (member.external_attr >> 16) & 0o170000 == 0o120000:
             raise AssessError(f"{name} holds a link ({original!r}) instead of a file; nothing in it is read.")
         if member.flag_bits & 0x1:
@@ -243,10 +263,15 @@ def _budget(members: list[zipfile.ZipInfo], name: str) -> None:
 
 def _ratio(member: zipfile.ZipInfo, name: str) -> None:
     if member.file_size > LARGEST_FILE:
-        raise AssessError(f"{name}/{member.filename} would unpack to {member.file_size:,} bytes; nothing over {LARGEST_FILE:,} is unpacked.")
+        raise AssessError(
+            f"{name}/{member.filename} would unpack to {member.file_size:,} bytes; "
+            f"nothing over {LARGEST_FILE:,} is unpacked."
+        )
     if member.file_size > 2**20 and member.file_size > LARGEST_RATIO * max(member.compress_size, 1):
-        raise AssessError(f"{name}/{member.filename} would unpack to {member.file_size // max(member.compress_size, 1):,} times its size: "
-                          "this looks like a zip bomb and is not unpacked.")
+        raise AssessError(
+            f"{name}/{member.filename} would unpack to {member.file_size // max(member.compress_size, 1):,} times "
+            "its size: this looks like a zip bomb and is not unpacked."
+        )
 
 
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> bytes:
@@ -255,7 +280,9 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> byt
         with archive.open(member) as stream:
             data = stream.read(LARGEST_FILE + 1)  # the header may lie about the size
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, ValueError, RuntimeError) as error:
-        raise AssessError(f"{name}/{member.filename} cannot be unpacked: the zip is cut short or damaged ({error}).") from None
+        raise AssessError(
+            f"{name}/{member.filename} cannot be unpacked: the zip is cut short or damaged ({error})."
+        ) from None
     except Exception as error:  # zlib.error has no public base class of its own
         raise AssessError(f"{name}/{member.filename} cannot be unpacked: the zip is damaged ({error}).") from None
     if len(data) > LARGEST_FILE:
@@ -263,7 +290,7 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> byt
     return data
 
 
-# Workbooks ------------------------------------------------------------------------------------------------------------------------
+# Workbooks ----------
 
 
 def _trim(rows: list[Row]) -> list[Row]:

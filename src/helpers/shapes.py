@@ -1,7 +1,8 @@
-"""How a table becomes rows: one function per shape that publishers use. A layout names its shape and gives it parameters.
+"""How a table becomes rows: one function per shape that publishers use. A layout names its shape and gives it
+parameters.
 
-Each function takes a sheet, its layout and one feed of it, and yields `(where, row)`: `where` says which row of the file it came from (for
-messages), `row` maps the resource's column names to text.
+Each function takes a sheet, its layout and one feed of it, and yields `(where, row)`: `where` says which row of the
+file it came from (for messages), `row` maps the resource's column names to text.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from helpers.errors import AssessError
 from helpers.layouts import Layout, Resource, joined
-from helpers.readers import Row, Sheet
+from helpers.readers import Sheet
 
 Rows = Iterator[tuple[str, dict[str, str]]]
 
@@ -29,7 +30,8 @@ def header_at(layout: Layout) -> int:
 
 
 def header(sheet: Sheet, layout: Layout) -> list[str]:
-    """The column names of a flat sheet, spaces squeezed. A name that comes a second time ends in ".1", a third time in ".2"."""
+    """The column names of a flat sheet, spaces squeezed. A name that comes a second time ends in ".1", a third time
+    in ".2"."""
     at = header_at(layout)
     if len(sheet.head) <= at:
         return []
@@ -54,8 +56,8 @@ def plus(values: list[str], where: str) -> str:
 def flat(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Resource) -> Rows:
     """One header row, one record per row: csv, parquet or a plain worksheet.
 
-    The feed may `keep` rows by a column's values, `drop` them, rename `columns` (name here -> name there, or a list of names to add up),
-    and set `constants`.
+    The feed may `keep` rows by a column's values, `drop` them, rename `columns` (name here -> name there, or a list
+    of names to add up), and set `constants`.
     """
     names = header(sheet, layout)
     place = {name: i for i, name in enumerate(names)}
@@ -86,7 +88,10 @@ def flat(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Resource)
         if len(row) != len(names):
             if not any(cell.strip() for cell in row):
                 continue
-            raise AssessError(f"{sheet.name}, row {number}: {len(row)} values under {len(names)} column names; the row or the header is shifted.")
+            raise AssessError(
+                f"{sheet.name}, row {number}: {len(row)} values under {len(names)} column names; "
+                "the row or the header is shifted."
+            )
         if not any(cell.strip() for cell in row):
             continue
         if any(row[at] not in values for at, values in keep) or any(row[at] in values for at, values in drop):
@@ -106,10 +111,12 @@ def flat(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Resource)
         yield where, record
     for (at, _), values in zip(keep, wanted, strict=True):
         if values:
-            raise AssessError(f"{sheet.name}: no row has {names[at]!r} {sorted(values)[0]!r}; the layout {layout.id} expects it.")
+            raise AssessError(
+                f"{sheet.name}: no row has {names[at]!r} {sorted(values)[0]!r}; the layout {layout.id} expects it."
+            )
 
 
-# DfE: tribunal appeals ------------------------------------------------------------------------------------------------------------
+# DfE: tribunal appeals ----------
 
 
 def _count(cell: str) -> str:
@@ -125,20 +132,29 @@ def _rate(cell: str) -> str:
 
 
 def appeals(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Resource) -> Rows:
-    """SEND tribunal appeals: years across in threes under two header rows, region names as headings, footnote digits glued to names."""
+    """SEND tribunal appeals: years across in threes under two header rows, region names as headings, footnote digits
+    glued to names."""
     rows = list(sheet.rows())
     top = next((i for i, row in enumerate(rows[:12]) if row and squeeze(row[0]) == "Local Authority"), None)
     if top is None or len(rows) < top + 3:
-        raise AssessError(f"{sheet.name}: no row begins 'Local Authority'; expected the header of the appeal rate table.")
-    years: list[tuple[str, int]] = [(cell.strip(), i) for i, cell in enumerate(rows[top]) if re.fullmatch(r"20\d\d", cell.strip())]
+        raise AssessError(
+            f"{sheet.name}: no row begins 'Local Authority'; expected the header of the appeal rate table."
+        )
+    years: list[tuple[str, int]] = [
+        (cell.strip(), i) for i, cell in enumerate(rows[top]) if re.fullmatch(r"20\d\d", cell.strip())
+    ]
     under = [re.sub(r"[\d,]+$", "", squeeze(cell)) for cell in rows[top + 1]]
     expected = ["Appeals registered", "Total Appealable Decisions", "SEND Tribunal Appeal Rate"]
     extra = ["In development: Total Appealable Decisions", "In development: SEND Tribunal Appeal Rate"]
     for year, at in years:
         if under[at : at + 3] != expected:
-            raise AssessError(f"{sheet.name}, row {top + 2}: under {year} found {under[at:at + 3]}, expected {expected}.")
+            raise AssessError(
+                f"{sheet.name}, row {top + 2}: under {year} found {under[at : at + 3]}, expected {expected}."
+            )
     if not years or under[years[-1][1] + 3 : years[-1][1] + 5] != extra:
-        raise AssessError(f"{sheet.name}, row {top + 2}: the two columns in development of the last year are missing or renamed.")
+        raise AssessError(
+            f"{sheet.name}, row {top + 2}: the two columns in development of the last year are missing or renamed."
+        )
     width = years[-1][1] + 5
     region = ""
     for number, row in enumerate(rows[top + 2 :], start=top + 3):
@@ -148,7 +164,9 @@ def appeals(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Resour
                 break
             continue
         if len(row) != width:
-            raise AssessError(f"{sheet.name}, row {number}: {len(row)} values, expected {width}; the row or the header is shifted.")
+            raise AssessError(
+                f"{sheet.name}, row {number}: {len(row)} values, expected {width}; the row or the header is shifted."
+            )
         if name.isupper() and not any(cell.strip() for cell in row[1:]):
             region = name
             continue
@@ -158,21 +176,24 @@ def appeals(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Resour
             more = row[at + 3 : at + 5] if year == years[-1][0] else ["", ""]
             if not any(cell.strip() for cell in (registered, decisions, rate, *more)):
                 continue
-            yield f"row {number}, {year}", {
-                "time_period": year,
-                "geographic_level": "National" if national else "Local authority",
-                "region_name": "" if national else region,
-                "old_la_code": row[1].strip(),
-                "la_name": name,
-                "appeals_registered": _count(registered),
-                "total_appealable_decisions": _count(decisions),
-                "send_tribunal_appeal_rate": _rate(rate),
-                "in_development_total_appealable_decisions": _count(more[0]),
-                "in_development_send_tribunal_appeal_rate": _rate(more[1]),
-            }
+            yield (
+                f"row {number}, {year}",
+                {
+                    "time_period": year,
+                    "geographic_level": "National" if national else "Local authority",
+                    "region_name": "" if national else region,
+                    "old_la_code": row[1].strip(),
+                    "la_name": name,
+                    "appeals_registered": _count(registered),
+                    "total_appealable_decisions": _count(decisions),
+                    "send_tribunal_appeal_rate": _rate(rate),
+                    "in_development_total_appealable_decisions": _count(more[0]),
+                    "in_development_send_tribunal_appeal_rate": _rate(more[1]),
+                },
+            )
 
 
-# DfE: neighbours, grant allocations, section 251 ----------------------------------------------------------------------------------
+# DfE: neighbours, grant allocations, section 251 ----------
 
 
 def neighbours(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Resource) -> Rows:
@@ -180,7 +201,11 @@ def neighbours(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Res
     rows = list(sheet.rows())
     at = header_at(layout)
     names = [squeeze(cell) for cell in rows[at]]
-    body = [(number, row) for number, row in enumerate(rows[at + 1 :], start=at + 2) if re.fullmatch(r"\d{3}", row[0].strip())]
+    body = [
+        (number, row)
+        for number, row in enumerate(rows[at + 1 :], start=at + 2)
+        if re.fullmatch(r"\d{3}", row[0].strip())
+    ]
     called = {row[0].strip(): squeeze(row[1]) for _, row in body}
     for number, row in body:
         for rank in range(1, 11):
@@ -188,20 +213,33 @@ def neighbours(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Res
             other = row[place].strip()
             if not other:
                 continue
-            yield f"row {number}, SN{rank}", {
-                "la_number": row[0].strip(),
-                "la_name": called[row[0].strip()],
-                "rank": str(rank),
-                "neighbour_la_number": other,
-                "neighbour_la_name": called.get(other, ""),
-                "closeness": squeeze(row[place + 1]),
-            }
+            yield (
+                f"row {number}, SN{rank}",
+                {
+                    "la_number": row[0].strip(),
+                    "la_name": called[row[0].strip()],
+                    "rank": str(rank),
+                    "neighbour_la_number": other,
+                    "neighbour_la_name": called.get(other, ""),
+                    "closeness": squeeze(row[place + 1]),
+                },
+            )
 
 
 REGIONS = {
     name.casefold(): name
-    for name in ("England", "North East", "North West", "Yorkshire and the Humber", "East Midlands", "West Midlands", "East of England", "London",
-                 "South East", "South West")
+    for name in (
+        "England",
+        "North East",
+        "North West",
+        "Yorkshire and the Humber",
+        "East Midlands",
+        "West Midlands",
+        "East of England",
+        "London",
+        "South East",
+        "South West",
+    )
 }
 
 BLOCKS = {
@@ -214,7 +252,8 @@ BLOCKS = {
 
 
 def grant_summary(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Resource) -> Rows:
-    """Dedicated schools grant, local authority summary: five blocks before and five after deductions, in pounds or millions of pounds."""
+    """Dedicated schools grant, local authority summary: five blocks before and five after deductions, in pounds or
+    millions of pounds."""
     rows = list(sheet.rows())
     title = squeeze(rows[0][0])
     found = re.search(r"(20\d\d)(?: to |-)(?:20)?(\d\d)", title)
@@ -227,7 +266,9 @@ def grant_summary(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: 
         label = squeeze(cell).lower()
         block = next((block for start, block in BLOCKS.items() if start in label), None)
         if block is None or "£" not in label:
-            raise AssessError(f"{sheet.name}, row 2: column {place + 1} is headed {cell!r}; expected a block of the grant in pounds.")
+            raise AssessError(
+                f"{sheet.name}, row 2: column {place + 1} is headed {cell!r}; expected a block of the grant in pounds."
+            )
         million = million or "million" in label
         columns.append((place, block, "before" if place < 7 else "after"))
     if [block for _, block, _ in columns] != list(BLOCKS.values()) * 2:
@@ -243,15 +284,20 @@ def grant_summary(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: 
             continue  # London is printed twice: once among the types of authority, once among the regions
         seen.add(name)
         for place, block, deductions in columns:
-            yield f"row {number}, column {place + 1}", {
-                "financial_year": year,
-                "geographic_level": "Local authority" if code else ("National" if name == "England" else "Regional"),
-                "la_code": code,
-                "la_name": name,
-                "block": block,
-                "deductions": deductions,
-                "amount": _pounds(row[place], million),
-            }
+            yield (
+                f"row {number}, column {place + 1}",
+                {
+                    "financial_year": year,
+                    "geographic_level": "Local authority"
+                    if code
+                    else ("National" if name == "England" else "Regional"),
+                    "la_code": code,
+                    "la_name": name,
+                    "block": block,
+                    "deductions": deductions,
+                    "amount": _pounds(row[place], million),
+                },
+            )
 
 
 def _pounds(cell: str, million: bool) -> str:
@@ -266,7 +312,8 @@ def _pounds(cell: str, million: bool) -> str:
 
 
 def tall_header(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Resource) -> Rows:
-    """A worksheet whose column names are spread over several rows: the layout lists each column's place and the words found there."""
+    """A worksheet whose column names are spread over several rows: the layout lists each column's place and the words
+    found there."""
     rows = list(sheet.rows())
     top = int(layout.spec["header_rows"])
     places: list[tuple[str, int]] = []
@@ -282,7 +329,7 @@ def tall_header(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Re
             yield f"row {number}", {name: squeeze(row[place]) for name, place in places}
 
 
-# MHCLG ----------------------------------------------------------------------------------------------------------------------------
+# MHCLG ----------
 
 
 def council_accounts(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Resource) -> Rows:
@@ -310,7 +357,9 @@ def council_accounts(sheet: Sheet, layout: Layout, feed: dict[str, Any], resourc
         for name, label in feed["services"].items():
             record[name] = _whole(services.pop(label, None))
         if services:
-            raise AssessError(f"{sheet.name}: council {record['la_name']!r} has an unknown service {sorted(services)[0]!r}.")
+            raise AssessError(
+                f"{sheet.name}: council {record['la_name']!r} has an unknown service {sorted(services)[0]!r}."
+            )
         yield f"council {number}", record
 
 
@@ -330,7 +379,8 @@ SHAPES: dict[str, Callable[[Sheet, Layout, dict[str, Any], Resource], Rows]] = {
 
 
 def geography(sheet: Sheet) -> str:
-    """A GeoJSON feature collection as minified text: features by code, numbers exactly as published, longitude and latitude."""
+    """A GeoJSON feature collection as minified text: features by code, numbers exactly as published, longitude and
+    latitude."""
     features = []
     for number, feature in enumerate(sheet.document.get("features", []), start=1):
         try:
@@ -344,10 +394,16 @@ def geography(sheet: Sheet) -> str:
         longitude, latitude = _first(coordinates)
         if not (-7 < float(longitude) < 2 and 49 < float(latitude) < 56):
             raise AssessError(
-                f"{sheet.name}: feature {number} lies at {longitude}, {latitude}; expected longitude and latitude in England (EPSG:4326)."
+                f"{sheet.name}: feature {number} lies at {longitude}, {latitude}; "
+                "expected longitude and latitude in England (EPSG:4326)."
             )
         properties = f'{{"code":{_quoted(code)},"name":{_quoted(name)}}}'
-        features.append((code, f'{{"type":"Feature","properties":{properties},"geometry":{{"type":"{kind}","coordinates":{_nested(coordinates)}}}}}'))
+        features.append(
+            (
+                code,
+                f'{{"type":"Feature","properties":{properties},"geometry":{{"type":"{kind}","coordinates":{_nested(coordinates)}}}}}',
+            )
+        )
     codes = [code for code, _ in features]
     twice = sorted({code for code in codes if codes.count(code) > 1})
     if twice:
@@ -372,4 +428,3 @@ def _nested(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ",".join(_nested(item) for item in value) + "]"
     return str(value)
-

@@ -2,7 +2,8 @@
 
 Each file holds
 - `publications`: publisher, title, landing page, licence and the releases seen, with their dates and addresses;
-- `resources`: what the project keeps (path, fields with types and units, key, symbols for missing), as catalogued in datapackage.json;
+- `resources`: what the project keeps (path, fields with types and units, key, symbols for missing), as catalogued in
+  datapackage.json;
 - `layouts`: how a publisher lays a table out, and which resource it feeds. A new layout is one new entry.
 
 `docs/layouts.md` explains every word an entry may use.
@@ -84,7 +85,8 @@ class Resource:
 
 @dataclass(frozen=True)
 class Layout:
-    """How one table looks in one publisher's release. `spec` is the YAML entry; `columns` every column, in the publisher's names."""
+    """How one table looks in one publisher's release. `spec` is the YAML entry; `columns` every column, in the
+    publisher's names."""
 
     id: str
     publication: Publication
@@ -134,7 +136,8 @@ def _keys(spec: Any) -> tuple[tuple[str, ...], ...]:
 
 
 def parse(documents: dict[str, dict[str, Any]]) -> Known:
-    """The layout documents (by file name) as objects. Raises AssessError naming file and entry when one does not hold together."""
+    """The layout documents (by file name) as objects. Raises AssessError naming file and entry when one does not hold
+    together."""
     publications: dict[str, Publication] = {}
     resources: dict[str, Resource] = {}
     layouts: list[Layout] = []
@@ -169,7 +172,9 @@ def parse(documents: dict[str, dict[str, Any]]) -> Known:
                 raise AssessError(f"{file}: the layout {entry.get('id', '?')!r} lacks {error}.") from None
             for feed in layout.feeds:
                 if feed["resource"] not in resources:
-                    raise AssessError(f"{file}: the layout {layout.id!r} feeds an unknown resource {feed['resource']!r}.")
+                    raise AssessError(
+                        f"{file}: the layout {layout.id!r} feeds an unknown resource {feed['resource']!r}."
+                    )
             layouts.append(layout)
     return Known(publications, resources, tuple(layouts))
 
