@@ -62,7 +62,7 @@ def test_filled_sheets_are_put_beside_the_first_codes(tmp_path: Path, monkeypatc
         (target / f"{name}.csv").write_bytes((real / f"{name}.csv").read_bytes())
     monkeypatch.setattr(evidence, "folder", lambda: target)
     double_coding.sheets(tmp_path)
-    with pytest.raises(AssessError, match="column category: found ''; expected one of early_intervention"):
+    with pytest.raises(AssessError, match=r"column category: found ''; expected one of early_intervention"):
         double_coding.collect(tmp_path)
     fill = {"category": "transport", "stakeholder": "schools", "polarity": "mixed"}
     for table, fields in double_coding.FIELDS.items():

@@ -36,18 +36,20 @@ def coverage(book: Book, frame: pd.DataFrame) -> None:
 
 
 def conditions(book: Book, matrix: pd.DataFrame, by_category: pd.DataFrame) -> None:
-    """documents.conditions.* and documents.category.CATEGORY.councils."""
+    """documents.conditions.* and documents.category.CATEGORY.councils: councils counted on strong and middle documents."""
     held = documents.table("conditions")
+    firm_matrix = documents.condition_matrix(weak=False)
+    book.fact("documents.conditions.firm_councils", int(firm_matrix.sum(axis=1).gt(0).sum()), "count", n=len(matrix), sources=["conditions"])
     book.fact("documents.conditions.n", len(held), "count", sources=["conditions"])
     book.fact("documents.conditions.categories", int((matrix.sum() > 0).sum()), "count", sources=["conditions"])
     book.fact("documents.conditions.councils", int(matrix.sum(axis=1).gt(0).sum()), "count", n=len(matrix), sources=["conditions"])
     book.fact("documents.conditions.numbers", int((held["target_number"] != "").sum()), "count", n=len(held), sources=["conditions"])
     for row in by_category.itertuples():
-        book.fact(f"documents.category.{row.category}.councils", int(row.councils), "count", n=len(matrix), sources=["conditions"])
+        book.fact(f"documents.category.{row.category}.councils", int(row.firm), "count", n=len(matrix), sources=["conditions"])
     top = by_category.head(3)
     for place, row in zip(("first", "second", "third"), top.itertuples(), strict=True):
         book.fact(f"documents.category.{place}", str(row.category_words).lower(), sources=["conditions"])
-        book.fact(f"documents.category.{place}.councils", int(row.councils), "count", n=len(matrix), sources=["conditions"])
+        book.fact(f"documents.category.{place}.councils", int(row.firm), "count", n=len(matrix), sources=["conditions"])
     firm = by_category.set_index("category")["firm"]
     book.fact("documents.governance.councils", int(firm["governance_data"]), "count", n=len(matrix), sources=["conditions"])
     book.fact("documents.decisions.councils", int(firm["ehcp_decision_making"]), "count", n=len(matrix), sources=["conditions"])
@@ -55,6 +57,7 @@ def conditions(book: Book, matrix: pd.DataFrame, by_category: pd.DataFrame) -> N
 
 def promises(book: Book, frame: pd.DataFrame, followed: pd.DataFrame) -> None:
     """documents.promises.*, and documents.promise.COUNCIL.* for those the text tells."""
+    frame_all, frame = frame, frame[frame["grade"] != "weak"]
     n = len(frame)
     groups = {
         "kept": ["met", "met so far", "as intended", "below forecast", "below forecast so far", "as forecast"],
@@ -65,6 +68,7 @@ def promises(book: Book, frame: pd.DataFrame, followed: pd.DataFrame) -> None:
     for name, words in groups.items():
         book.fact(f"documents.promises.{name}", int(frame["outcome"].isin(words).sum()), "count", n=n, sources=["conditions", "trajectories"])
 
+    book.fact("documents.promises.weak", len(frame_all) - n, "count", sources=["conditions", "trajectories"])
     requests = documents.promise(frame, "Torbay", "requests")
     book.fact("documents.promise.torbay.requests.latest", requests["latest"], "count", digits=0, sources=[measures.get("requests").source], years=str(requests["latest_year"]))
     book.fact("documents.promise.torbay.requests.base", requests["base"], "count", digits=0, sources=[measures.get("requests").source], years=str(requests["base_year"]))
@@ -196,12 +200,26 @@ def department(book: Book) -> None:
     book.fact("documents.events.intervened", int(touched[touched["event"].isin(acts)]["la_code"].nunique()), "count", n=len(status), sources=["events"])
 
 
-def double_coded(book: Book, frame: pd.DataFrame) -> None:
-    """documents.kappa.FIELD with its bootstrap interval, rows coded twice and agreed."""
+def double_coded(book: Book) -> pd.DataFrame:
+    """documents.kappa.FIELD with its bootstrap interval, rows coded twice and agreed; gives the rows on which the passes differ.
+
+    Until the second pass has been made the facts say so in words.
+    """
+    if not double_coding.done():
+        for field in (f for fields in double_coding.FIELDS.values() for f in fields):
+            for name in ("", ".agreed", ".rows", ".range"):
+                book.fact(f"documents.kappa.{field}{name}", "(not yet coded twice)")
+        book.fact("documents.kappa.apart", "(not yet coded twice)")
+        book.fact("documents.kappa.corrected", "(not yet coded twice)")
+        return double_coding.disagreements(double_coding.none())
+    frame = double_coding.codes()
     for row in double_coding.agreement(frame).itertuples():
-        book.fact(f"documents.kappa.{row.field}", row.kappa, "ratio", lower=row.lower, upper=row.upper, n=int(row.rows), sources=["double_coding"])
+        fact = book.fact(f"documents.kappa.{row.field}", row.kappa, "ratio", lower=row.lower, upper=row.upper, n=int(row.rows), sources=["double_coding"])
+        book.fact(f"documents.kappa.{row.field}.range", fact.interval(), sources=["double_coding"])
         book.fact(f"documents.kappa.{row.field}.agreed", int(row.agreed), "count", n=int(row.rows), sources=["double_coding"])
         book.fact(f"documents.kappa.{row.field}.rows", int(row.rows), "count", sources=["double_coding"])
     apart = double_coding.disagreements(frame)
+    changed = (apart["settled"] != "") & (apart["settled"] != apart["first"])
     book.fact("documents.kappa.apart", len(apart), "count", n=len(frame), sources=["double_coding"])
-    book.fact("documents.kappa.corrected", int((apart["settled"] != "").sum() - (apart["settled"] == apart["first"]).sum()), "count", n=len(apart), sources=["double_coding"])
+    book.fact("documents.kappa.corrected", int(changed.sum()), "count", n=len(apart), sources=["double_coding"])
+    return apart

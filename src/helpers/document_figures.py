@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -55,8 +56,8 @@ _DASH = {"planned": (0, (3, 1.5)), "forecast": (0, (1, 1.5)), "actual": "-"}
 
 
 @_styled
-def matrix(frame: pd.DataFrame, words: dict[str, str]) -> Figure:
-    """Counts as shaded cells: councils down, categories across; an empty cell means nothing was found."""
+def matrix(frame: pd.DataFrame, firm: pd.DataFrame, words: dict[str, str]) -> Figure:
+    """Counts as shaded cells: councils down, categories across; hollow where `firm`, the count without the weak grade, is nought."""
     height = 1.5 + 0.185 * len(frame)
     figure, axes = figures.new(height)
     most = int(frame.to_numpy().max())
@@ -64,7 +65,8 @@ def matrix(frame: pd.DataFrame, words: dict[str, str]) -> Figure:
         for column, count in enumerate(counts):
             if not count:
                 continue
-            shade = 0.25 + 0.75 * count / most
+            known = bool(firm.loc[frame.index[row], frame.columns[column]])
+            shade = 0.25 + 0.75 * count / most if known else 0.0
             axes.add_patch(_square(column, row, shade))
             axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color="white" if shade > 0.5 else figures.INK)
     axes.set_xlim(-0.6, frame.shape[1] - 0.4)
@@ -86,7 +88,8 @@ def _square(column: int, row: int, shade: float) -> Any:
 
     dark = to_rgb(figures.BLUE)
     colour = tuple(1 - shade * (1 - c) for c in dark)
-    return Rectangle((column - 0.46, row - 0.42), 0.92, 0.84, facecolor=colour, edgecolor="none")
+    edge = "none" if shade else figures.RULE
+    return Rectangle((column - 0.46, row - 0.4), 0.92, 0.8, facecolor=colour, edgecolor=edge, linewidth=0.8, linestyle=(0, (2, 1.5)))
 
 
 @_styled
@@ -146,7 +149,7 @@ def _draw(axes: Axes, part: pd.DataFrame, joins: Any) -> None:
 def _join_outturns(axes: Axes, rows: pd.DataFrame, joins: Any) -> None:
     """Join each outturn to the next year's that is on a basis it may be joined to."""
     records = rows.drop_duplicates("year", keep="last").to_dict("records")
-    for one, two in zip(records, records[1:], strict=False):
+    for one, two in itertools.pairwise(records):
         if two["year"] - one["year"] == 1 and joins(one["council"], one["basis"], two["basis"]):
             axes.plot([one["year"], two["year"]], [one["value_m"], two["value_m"]], color=figures.BLUE, linewidth=1.3, zorder=2)
 

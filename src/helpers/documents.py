@@ -81,9 +81,11 @@ def pages_of_forums() -> pd.DataFrame:
 # Conditions
 
 
-def condition_matrix() -> pd.DataFrame:
-    """Conditions found, a row for each of the councils with agreements and a column for each category."""
-    found = table("conditions").groupby(["la_code", "category"]).size().unstack(fill_value=0)
+def condition_matrix(weak: bool = True) -> pd.DataFrame:
+    """Conditions found, a row for each of the councils with agreements and a column for each category; `weak` counts the weak grade."""
+    conditions = table("conditions")
+    conditions = conditions if weak else conditions[conditions["grade"] != "weak"]
+    found = conditions.groupby(["la_code", "category"]).size().unstack(fill_value=0)
     order = found.reindex(columns=list(CATEGORY_WORDS), fill_value=0)
     matrix = order.reindex(members()["la_code"], fill_value=0)
     matrix.index = members()["council"]
@@ -98,7 +100,7 @@ def conditions_by_category() -> pd.DataFrame:
     frame = named.groupby("category").agg(conditions=("summary", "size"), councils=("la_code", "nunique"))
     frame["firm"] = firm.groupby("category")["la_code"].nunique().reindex(frame.index, fill_value=0)
     frame["numbers"] = named[named["target_number"] != ""].groupby("category").size().reindex(frame.index, fill_value=0)
-    frame = frame.sort_values(["councils", "conditions"], ascending=False, kind="stable").reset_index()
+    frame = frame.sort_values(["firm", "councils", "conditions"], ascending=False, kind="stable").reset_index()
     return frame.assign(category_words=frame["category"].map(CATEGORY_WORDS))
 
 
@@ -235,7 +237,8 @@ def promise(frame: pd.DataFrame, council: str, measure: str, number: bool = Fals
 
 
 def followed() -> pd.DataFrame:
-    """Whether the indicator a condition aims at moved its way, in councils where the condition was found and in others.
+    """Whether the indicator a condition aims at moved its way, in councils where the condition was found (strong or middle
+    grade) and in others.
 
     Councils with agreements run from their last unexposed year to the latest; the rest from the last unexposed year of
     the 2022-23 cohort. Descriptive: it compares shares of councils and claims no cause.
@@ -248,7 +251,7 @@ def followed() -> pd.DataFrame:
         measure = measures.get(entry["measure"])
         wide = panel.wide(measure.name)
         groups = panel.councils().set_index("la_code")[["group", "signed_year"]]
-        having = set(conditions.loc[conditions["category"] == entry["category"], "la_code"])
+        having = set(conditions.loc[(conditions["category"] == entry["category"]) & (conditions["grade"] != "weak"), "la_code"])
         moved: dict[str, list[bool]] = {"with": [], "without": [], "others": []}
         for code, row in wide.iterrows():
             signed = int(groups.loc[code, "signed_year"])

@@ -88,6 +88,13 @@ def done() -> bool:
     return (evidence.folder() / FILE).is_file()
 
 
+def none() -> pd.DataFrame:
+    """No rows, in the columns of the file: before the second pass."""
+    import pandas as pd
+
+    return pd.DataFrame(columns=list(COLUMNS), dtype=str)
+
+
 def codes() -> pd.DataFrame:
     """Both codes of every row coded twice. Raises AssessError when the file is missing or lacks a column."""
     import pandas as pd
