@@ -197,3 +197,39 @@ def headings(notebook: Mapping[str, Any]) -> list[str]:
                     current = line.lstrip("#").strip()
         found.append(current)
     return found
+
+
+def imports(notebook: Mapping[str, Any]) -> set[str]:
+    """Top-level names of the libraries a notebook imports, itself or through the helpers it uses."""
+    package = Path(__file__).resolve().parent
+    lines = [source(cell) for cell in notebook["cells"] if cell.get("cell_type") == "code"]
+    code = "\n".join(text for text in lines if not text.lstrip().startswith(("%", "!")))
+    libraries: set[str] = set()
+    waiting, seen = _imported(code), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        top, _, rest = name.partition(".")
+        if top != "helpers":
+            libraries.add(top)
+            continue
+        path = package / (rest.replace(".", "/") + ".py")
+        if rest and path.is_file():
+            waiting |= _imported(path.read_text(encoding="utf-8"))
+    return libraries
+
+
+def _imported(code: str) -> set[str]:
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:
+        return set()
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
