@@ -92,9 +92,9 @@ def flat(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Resource)
                 f"{sheet.name}, row {number}: {len(row)} values under {len(names)} column names; "
                 "the row or the header is shifted."
             )
-        if not any(cell.strip() for cell in row):
+        if any([row[at] not in values for at, values in keep]) or any([row[at] in values for at, values in drop]):
             continue
-        if any(row[at] not in values for at, values in keep) or any(row[at] in values for at, values in drop):
+        if not keep and not any(cell.strip() for cell in row):
             continue
         for (at, _), values in zip(keep, wanted, strict=True):
             values.discard(row[at])
