@@ -136,7 +136,7 @@ def outturn(book: Book, slips: pd.DataFrame, standing: pd.DataFrame) -> None:
     book.fact("plan_outturn.median_pct", firm["slip_pct"].median(), "%", n=len(firm), sources=["trajectories", "dsg_allocations"])
     worst = firm.loc[firm["slip_pct"].idxmax()]
     book.fact("plan_outturn.worst.council", str(worst["council"]), sources=["trajectories"])
-    book.fact("plan_outturn.worst", worst["slip"] / 1e6, "gbp_m", sources=["trajectories", worst["outturn_doc"]])
+    book.fact("plan_outturn.worst", worst["slip"] / 1e6, "gbp_m", sources=["trajectories"])
     book.fact("plan_outturn.worst_pct", worst["slip_pct"], "%", sources=["trajectories", "dsg_allocations"])
     found = documents.balances("cumulative_deficit")
     book.fact("plan_outturn.figures", len(found) + len(documents.balances("in_year_deficit")), "count", sources=["trajectories"])

@@ -190,7 +190,7 @@ def vintage_fans(frame: pd.DataFrame, official: dict[str, tuple[int, float]], co
             marker = KINDS[str(group["kind"].iloc[0])][0]
             group = group.sort_values("year")
             axes.plot(group["year"], group["value_m"], color=shade, marker=marker, markersize=5, markeredgecolor=figures.PLUM if group["basis"].iloc[0] == "gross" else figures.MUTED,
-                      markeredgewidth=0.7, linewidth=1.4, zorder=2)  # fmt: skip
+                      markeredgewidth=0.7, linewidth=1.4, alpha=0.4 if group["grade"].iloc[0] == "weak" else 1.0, zorder=2)  # fmt: skip
         actual = part[part["kind"] == "actual"]
         axes.plot(actual["year"], actual["value_m"], linestyle="", marker="s", markersize=4.5, color=figures.BLUE, zorder=3)
         if names[position] in official:
@@ -209,9 +209,10 @@ def vintage_fans(frame: pd.DataFrame, official: dict[str, tuple[int, float]], co
         Line2D([], [], linestyle="", marker="D", markersize=5, markerfacecolor="white", markeredgecolor=figures.MUTED, label="Plan"),
         Line2D([], [], linestyle="", marker="o", markersize=5, markerfacecolor="white", markeredgecolor=figures.PLUM, label="Edged plum: before DfE payments"),
         Line2D([], [], linestyle="", marker="s", markersize=5, color=figures.BLUE, label="Outturn"),
+        Line2D([], [], linestyle="", marker="o", markersize=5, color=figures.MUTED, alpha=0.4, label="Faint: weak grade"),
         Line2D([], [], linestyle="", marker="_", markersize=10, markeredgewidth=1.8, color=figures.INK, label="Return to DfE"),
     ]
-    _key(strip, handles, 3)
+    _key(strip, handles, 4)
     return figure
 
 
