@@ -14,7 +14,13 @@ SYMBOLS = ("", "z", "x", "c", "u", "low", ":")
 GROUPS = ("safety_valve", "dbv", "neither")
 COHORTS = ("", "2020-21", "2021-22", "2022-23", "2023-24")
 # How the values of a unit are bounded; a unit not listed must only not be negative.
-BOUNDS = {"%": (0.0, 100.0), "% of DSG": (-60.0, 100.0), "points": (-20.0, 100.0), "pp": (-100.0, 100.0), "gbp": (-1e9, 1e11)}
+BOUNDS = {
+    "%": (0.0, 100.0),
+    "% of DSG": (-60.0, 100.0),
+    "points": (-20.0, 100.0),
+    "pp": (-100.0, 100.0),
+    "gbp": (-1e9, 1e11),
+}
 
 
 def schemas() -> dict[str, object]:
@@ -88,7 +94,7 @@ def conform(name: str, table: pd.DataFrame) -> None:
     if schema is None:
         return
     try:
-        schema.validate(table)  # type: ignore[attr-defined]
+        schema.validate(table.reset_index(drop=True))  # type: ignore[attr-defined]
     except pandera.errors.SchemaError as error:
         cases = error.failure_cases
         found = str(cases.iloc[0]["failure_case"]) if hasattr(cases, "iloc") and len(cases) else str(cases)
@@ -140,14 +146,44 @@ def passed(tables: dict[str, pd.DataFrame]) -> list[dict[str, str]]:
     complete(tables["council_year"])
     rows = []
     for name, table in tables.items():
-        rows.append({"check": "schema", "resource": "", "table": name, "outcome": "passed", "detail": f"{len(table)} rows: types, codes and unique keys"})
+        rows.append(
+            {
+                "check": "schema",
+                "resource": "",
+                "table": name,
+                "outcome": "passed",
+                "detail": f"{len(table)} rows: types, codes and unique keys",
+            }
+        )
     year = tables["council_year"]
     figures = int(year["value"].notna().sum())
-    rows.append({"check": "ranges", "resource": "", "table": "council_year", "outcome": "passed", "detail": f"{figures} figures within their bounds"})
     rows.append(
-        {"check": "years complete", "resource": "", "table": "council_year", "outcome": "passed", "detail": f"{year['measure'].nunique()} measures"}
+        {
+            "check": "ranges",
+            "resource": "",
+            "table": "council_year",
+            "outcome": "passed",
+            "detail": f"{figures} figures within their bounds",
+        }
+    )
+    rows.append(
+        {
+            "check": "years complete",
+            "resource": "",
+            "table": "council_year",
+            "outcome": "passed",
+            "detail": f"{year['measure'].nunique()} measures",
+        }
     )
     missing = year[year["value"].isna()]
     for symbol, count in missing["symbol"].value_counts().items():
-        rows.append({"check": "missing", "resource": "", "table": "council_year", "outcome": "noted", "detail": f"{count} values missing, symbol {symbol}"})
+        rows.append(
+            {
+                "check": "missing",
+                "resource": "",
+                "table": "council_year",
+                "outcome": "noted",
+                "detail": f"{count} values missing, symbol {symbol}",
+            }
+        )
     return rows

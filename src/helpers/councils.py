@@ -82,7 +82,8 @@ def listed() -> tuple[Council, ...]:
     """All 153 councils, by code."""
     rows = _load("councils.yaml")
     made = tuple(
-        Council(**{**{k: v for k, v in row.items() if k != "aliases"}, "aliases": tuple(row.get("aliases", ()))}) for row in rows
+        Council(**{**{k: v for k, v in row.items() if k != "aliases"}, "aliases": tuple(row.get("aliases", ()))})
+        for row in rows
     )
     if len(made) != COUNT:
         raise AssessError(f"councils.yaml lists {len(made)} councils; expected {COUNT}.")
@@ -228,18 +229,26 @@ def find(text: str) -> Council:
             return _by_code()[old.successors[0]]
         after = " and ".join(f"{get(c).la_name} ({c})" for c in old.successors)
         year, month, day = (int(part) for part in old.first.split("-"))
-        raise AssessError(f"{old.name} no longer exists: {old.reason}. From {day} {_MONTHS[month - 1]} {year} see {after}.")
+        raise AssessError(
+            f"{old.name} no longer exists: {old.reason}. From {day} {_MONTHS[month - 1]} {year} see {after}."
+        )
     if re.fullmatch(r"E\d{8}", key):
-        raise AssessError(f"No council has the ONS code {asked!r}: expected one of the {COUNT} upper-tier councils of December 2023.")
+        raise AssessError(
+            f"No council has the ONS code {asked!r}: expected one of the {COUNT} upper-tier councils of December 2023."
+        )
     if re.fullmatch(r"\d+", key):
-        raise AssessError(f"No council has the DfE number {asked!r}: expected one of the {COUNT} upper-tier councils of December 2023.")
+        raise AssessError(
+            f"No council has the DfE number {asked!r}: expected one of the {COUNT} upper-tier councils of December 2023."
+        )
     words = set(wanted.split())
     within = sorted({c.la_name for n, c in _by_name().items() if words and words <= set(n.split())})
     if len(within) == 1:
         return next(c for c in listed() if c.la_name == within[0])
     if len(within) > 1:
         raise AssessError(f"{asked!r} could be any of {', '.join(within)}: give the full name, ONS code or DfE number.")
-    close = difflib.get_close_matches(wanted, [*_by_name(), *(k for k in _gone() if not k[0].isupper() and not k.isdigit())], n=3, cutoff=0.6)
+    close = difflib.get_close_matches(
+        wanted, [*_by_name(), *(k for k in _gone() if not k[0].isupper() and not k.isdigit())], n=3, cutoff=0.6
+    )
     offers = list(dict.fromkeys(_by_name()[n].la_name if n in _by_name() else _gone()[n].name for n in close))
     hint = f" Did you mean {' or '.join(offers)}?" if offers else ""
     raise AssessError(f"No council is called {asked!r}.{hint}")

@@ -47,7 +47,9 @@ def record(book: Book, built: Built) -> None:
         for year, value in england(built, measure).items():
             unit = UNITS.get(definition.unit, "count")
             digits = definition.digits if unit == "%" else None
-            book.fact(f"national.{name}.{year}", value, unit=unit, years=int(year), sources=[definition.source], digits=digits)
+            book.fact(
+                f"national.{name}.{year}", value, unit=unit, years=int(year), sources=[definition.source], digits=digits
+            )
 
 
 def record_quality(book: Book, built: Built) -> None:
@@ -61,11 +63,21 @@ def record_quality(book: Book, built: Built) -> None:
     book.fact("sources.totals_compared", len(sums), unit="count")
     book.fact("sources.corrected", corrected(built), unit="count", sources=["ehc_new_plans"])
     book.fact("sources.dropped_entries", int((quality["outcome"] == "dropped").sum()), unit="count")
-    book.fact("sources.doubtful_entries", len(quality[(quality["check"] == "known errors") & (quality["outcome"] == "noted")]), unit="count")
+    book.fact(
+        "sources.doubtful_entries",
+        len(quality[(quality["check"] == "known errors") & (quality["outcome"] == "noted")]),
+        unit="count",
+    )
     largest = sums[sums["what"].str.contains("interactive tool") & sums["what"].str.contains("refused")]["found"].max()
-    book.fact("sources.tool_refusal_difference", float(largest), unit="pp", digits=2, sources=["lait_sen", "ehc_requests"])
+    book.fact(
+        "sources.tool_refusal_difference", float(largest), unit="pp", digits=2, sources=["lait_sen", "ehc_requests"]
+    )
     money = sums[sums["source"] == "dsg_balance_2023_24"].set_index("what")["found"]
-    for name, words in {"dsg_net": "sum of councils", "dsg_gross": "councils in deficit", "dsg_safety_valve": "Safety Valve councils"}.items():
+    for name, words in {
+        "dsg_net": "sum of councils",
+        "dsg_gross": "councils in deficit",
+        "dsg_safety_valve": "Safety Valve councils",
+    }.items():
         chosen = money[[w.endswith(words) for w in money.index]]
         value = float(chosen.iloc[0])
         shown = f"£{value / 1e9:.3f} billion" if value >= 1e9 else f"£{value / 1e6:.1f} million"
@@ -111,14 +123,25 @@ def shortfalls(built: Built) -> pd.DataFrame:
     rows = built.reconciliation[built.reconciliation["explanation"].str.startswith("in England's figure")].copy()
     rows["Year"] = rows["what"].str.extract(r", (\d{4}), councils")[0].astype(int)
     rows["Councils without a figure of their own"] = rows["explanation"].str.split(": ").str[1]
-    grouped = rows.groupby(["source", "Year", "Councils without a figure of their own"]).size().rename("Measures").reset_index()
-    return grouped.rename(columns={"source": "Source"})[["Source", "Year", "Measures", "Councils without a figure of their own"]]
+    grouped = (
+        rows.groupby(["source", "Year", "Councils without a figure of their own"])
+        .size()
+        .rename("Measures")
+        .reset_index()
+    )
+    return grouped.rename(columns={"source": "Source"})[
+        ["Source", "Year", "Measures", "Councils without a figure of their own"]
+    ]
 
 
 def decisions(built: Built) -> pd.DataFrame:
     """What was corrected, dropped or only noted among doubtful figures: What was done, Source, Detail."""
     rows = built.quality[built.quality["check"].isin(["known errors", "council codes"])]
-    return rows[["outcome", "resource", "detail"]].rename(columns={"outcome": "What was done", "resource": "Source", "detail": "Detail"}).reset_index(drop=True)
+    return (
+        rows[["outcome", "resource", "detail"]]
+        .rename(columns={"outcome": "What was done", "resource": "Source", "detail": "Detail"})
+        .reset_index(drop=True)
+    )
 
 
 def reorganised(built: Built) -> pd.DataFrame:
@@ -155,10 +178,12 @@ def coverage(built: Built) -> pd.DataFrame:
 
 def missing(built: Built) -> pd.DataFrame:
     """Why figures are missing: Symbol, Meaning, Figures."""
-    from helpers.sources import SYMBOL_MEANINGS
+    from helpers.reading import SYMBOL_MEANINGS
 
     year = built.tables["council_year"]
-    counts = year.loc[year["value"].isna(), "symbol"].value_counts().rename_axis("Symbol").rename("Figures").reset_index()
+    counts = (
+        year.loc[year["value"].isna(), "symbol"].value_counts().rename_axis("Symbol").rename("Figures").reset_index()
+    )
     counts.insert(1, "Meaning", counts["Symbol"].map(SYMBOL_MEANINGS))
     return counts
 

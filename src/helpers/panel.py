@@ -9,8 +9,8 @@ import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers import measures, paths
 from helpers import councils as register
+from helpers import measures, paths
 from helpers.errors import AssessError
 
 if TYPE_CHECKING:
@@ -35,9 +35,13 @@ def _read(name: str) -> pd.DataFrame:
     try:
         status = path.stat()
     except FileNotFoundError:
-        there = sorted(str(p.relative_to(paths.processed()).with_suffix("")) for p in paths.processed().glob("**/*.parquet"))
+        there = sorted(
+            str(p.relative_to(paths.processed()).with_suffix("")) for p in paths.processed().glob("**/*.parquet")
+        )
         if not there:
-            raise AssessError("data/processed holds no tables yet: run notebooks/01_sources.ipynb or `assess run` first.") from None
+            raise AssessError(
+                "data/processed holds no tables yet: run notebooks/01_sources.ipynb or `assess run` first."
+            ) from None
         close = difflib.get_close_matches(name, there, n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(close)}?" if close else f" There are: {', '.join(there)}."
         raise AssessError(f"data/processed holds no table {name!r}.{hint}") from None
@@ -47,7 +51,9 @@ def _read(name: str) -> pd.DataFrame:
         try:
             held = (mark, pd.read_parquet(path))
         except Exception as error:
-            raise AssessError(f"data/processed/{name}.parquet cannot be read ({type(error).__name__}): run `assess run` to make it again.") from error
+            raise AssessError(
+                f"data/processed/{name}.parquet cannot be read ({type(error).__name__}): run `assess run` to make it again."
+            ) from error
         _held[path] = held
     return held[1]
 
@@ -77,7 +83,9 @@ def _rows(name: str, measure: str) -> pd.DataFrame:
     try:
         return held[1][measure]
     except KeyError:
-        raise AssessError(f"Measure {measure!r} is defined but not in data/processed/{name}.parquet: run `assess run` to make it again.") from None
+        raise AssessError(
+            f"Measure {measure!r} is defined but not in data/processed/{name}.parquet: run `assess run` to make it again."
+        ) from None
 
 
 def series(measure: str, groups: bool = True, years: tuple[int, int] | None = None) -> pd.DataFrame:
@@ -87,7 +95,9 @@ def series(measure: str, groups: bool = True, years: tuple[int, int] | None = No
     if years is not None:
         frame = frame[frame["year"].between(*years)]
     if groups:
-        frame = frame.merge(_read("councils")[["la_code", "group", "cohort", "signed_year", "region_name"]], on="la_code", how="left")
+        frame = frame.merge(
+            _read("councils")[["la_code", "group", "cohort", "signed_year", "region_name"]], on="la_code", how="left"
+        )
     return frame.reset_index(drop=True)
 
 
@@ -103,10 +113,14 @@ def several(names: list[str], groups: bool = True) -> pd.DataFrame:
     """Several measures side by side: one row for each council and year, a column for each measure."""
     import pandas as pd
 
-    parts = [_rows("council_year", name).set_index(["la_code", "la_name", "year"])["value"].rename(name) for name in names]
+    parts = [
+        _rows("council_year", name).set_index(["la_code", "la_name", "year"])["value"].rename(name) for name in names
+    ]
     frame = pd.concat(parts, axis=1).sort_index().reset_index()
     if groups:
-        frame = frame.merge(_read("councils")[["la_code", "group", "cohort", "signed_year", "region_name"]], on="la_code", how="left")
+        frame = frame.merge(
+            _read("councils")[["la_code", "group", "cohort", "signed_year", "region_name"]], on="la_code", how="left"
+        )
     return frame
 
 
@@ -167,7 +181,9 @@ def group_means(measure: str, weights: str | None = None, by: str = "group", bal
 def group_totals(measure: str, by: str = "group") -> pd.DataFrame:
     """Sum by group and year over councils with a figure: columns by, year, total, councils. For counts and money only."""
     if measures.get(measure).scale != "log" and measures.get(measure).unit.startswith(("%", "per", "p")):
-        raise AssessError(f"{measure} is in {measures.get(measure).unit}: a sum over councils has no meaning; use group_means.")
+        raise AssessError(
+            f"{measure} is in {measures.get(measure).unit}: a sum over councils has no meaning; use group_means."
+        )
     frame = series(measure)
     frame = frame[frame["value"].notna()]
     return frame.groupby([by, "year"]).agg(total=("value", "sum"), councils=("la_code", "nunique")).reset_index()

@@ -52,7 +52,8 @@ def totals() -> tuple[Total, ...]:
         names = tuple(row.pop("measure")) if isinstance(row["measure"], list) else (row.pop("measure"),)
         for name in names:
             measures.get(name)
-        made.append(Total(measure=names, **row))
+        # YAML reads 1.735e9 as text.
+        made.append(Total(**{**row, "measure": names, "expected": float(row["expected"])}))
     return tuple(made)
 
 
@@ -67,13 +68,21 @@ def stated(table: pd.DataFrame, groups: pd.Series) -> list[dict[str, Any]]:
     for total in totals():
         found = _found(total, table, groups)
         label = " / ".join(measures.get(m).title for m in total.measure)
-        where = {"england": "England", "share": "England", "sum": "sum of councils", "gross": "sum of councils in deficit", "councils": "councils"}
+        where = {
+            "england": "England",
+            "share": "England",
+            "sum": "sum of councils",
+            "gross": "sum of councils in deficit",
+            "councils": "councils",
+        }
         who = ", Safety Valve councils" if total.group == "safety_valve" else ""
         what = f"{label}, {total.year}, {where[total.what]}{who}"
         source = measures.get(total.measure[0]).source
         if found is None or round(found, total.digits) != round(float(total.expected), total.digits):
             shown = "nothing" if found is None else f"{found:,.10g}"
-            raise AssessError(f"{source}: {what} is {shown}; the publisher's total is {total.expected:,.10g} ({total.publisher}).")
+            raise AssessError(
+                f"{source}: {what} is {shown}; the publisher's total is {total.expected:,.10g} ({total.publisher})."
+            )
         rows.append(_row(what, total.expected, found, source, total.publisher))
     return rows
 
@@ -134,7 +143,11 @@ def national(published: pd.DataFrame) -> list[dict[str, Any]]:
                 raise AssessError(
                     f"{measure.source}: {measure.title}, {year}: regions add up to {row['regions']:,.10g}; England's own row says {row['england']:,.10g}."
                 )
-            made.append(_row(f"{measure.title}, {year}, regions against England", row["england"], row["regions"], measure.source))
+            made.append(
+                _row(
+                    f"{measure.title}, {year}, regions against England", row["england"], row["regions"], measure.source
+                )
+            )
     return made
 
 

@@ -1,0 +1,333 @@
+"""Publishers' tables as long rows: which area, measure and year a figure is about, its value, or the reason there is none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from helpers import councils, measures
+from helpers.errors import AssessError
+from helpers.quality import note
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SYMBOLS = {
+    "z": "z",
+    "x": "x",
+    "c": "c",
+    "u": "u",
+    "low": "low",
+    ":": ":",
+    "..": ":",
+    "-": ":",
+    "": ":",
+    "~": "c",
+    "NA": ":",
+}
+SYMBOL_MEANINGS = {
+    "z": "not applicable",
+    "x": "not available",
+    "c": "suppressed to protect people",
+    "u": "unreliable",
+    "low": "rounds to nought",
+    ":": "not available",
+}
+# Rows that are about neither a council, a region of the Office for National Statistics nor all England.
+NOT_AREAS = {"London (Inner)", "London (Outer)", "England (discontinued)", "England total excluding suppressed"}
+
+Reader = Callable[[str], "pd.DataFrame"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Which columns of a resource say what a row is about. `rows` keeps only rows whose column starts with a text;
+    `measure` names the column that holds the measure when the resource is long, `value` the one that holds its value;
+    `misprinted` a column of DfE numbers that is not to be trusted and only compared; `fixed_period` the period of a file about one;
+    `ages` the counts of a resource with a row for each year of age, added up to AGE_BANDS."""
+
+    code: str = ""
+    number: str = ""
+    name: str = "la_name"
+    level: str = ""
+    period: str = "time_period"
+    rows: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    measure: str = ""
+    value: str = ""
+    misprinted: str = ""
+    fixed_period: str = ""
+    ages: tuple[str, ...] = ()
+
+
+def _ehc(*starts: str) -> Shape:
+    return Shape(code="new_la_code", number="old_la_code", level="geographic_level", rows={"breakdown": starts})
+
+
+def _ehc_ages(*columns: str) -> Shape:
+    return Shape(code="new_la_code", number="old_la_code", level="geographic_level", ages=columns)
+
+
+SHAPES = {
+    "ehc_requests": _ehc("All requests"),
+    "ehc_assessments": _ehc("All EHC needs"),
+    "ehc_new_plans": _ehc("New EHC plans"),
+    "ehc_caseload": _ehc("All EHC plans"),
+    "ehc_ceased_plans": _ehc("All ceased", "All EHC plans", "Ceased"),
+    "ehc_timeliness": _ehc("All EHC plans"),
+    "ehc_annual_reviews": _ehc("All annual reviews"),
+    "ehc_requests_by_age": _ehc_ages("requests_received_in_year", "requests_decided_not_to_assess"),
+    "ehc_new_plans_by_age": _ehc_ages("new_ehc_plans"),
+    "ehc_caseload_by_age": _ehc_ages("ehcplans"),
+    "ehc_ceased_plans_by_age": _ehc_ages("total_ceased"),
+    # Joined by name: the table gives Nottingham, Nottinghamshire and Northamptonshire each other's numbers.
+    "send_tribunal_appeals": Shape(misprinted="old_la_code", level="geographic_level"),
+    "lait_sen": Shape(number="LA Number", name="LA and Regions", period="Years", measure="Short Desc", value="Values"),
+    "dsg_balance_percent": Shape(level="geographic_level"),
+    "dsg_allocations": Shape(
+        number="la_code",
+        level="geographic_level",
+        period="financial_year",
+        rows={"deductions": ("before",)},
+        measure="block",
+        value="amount",
+    ),
+    "dsg_balance_2023_24": Shape(code="la_code", period="", fixed_period="2023-24"),
+    "s251_high_needs_spend": Shape(code="la_code", period="financial_year"),
+    "council_net_expenditure": Shape(
+        code="ons_code",
+        period="financial_year",
+        rows={"class": ("Unitary", "Met", "London", "Shire County"), "status": ("submitted",)},
+    ),
+}
+
+
+def year_of(period: str) -> int:
+    """The calendar year in which a publisher's period ends: 2024 -> 2024, 202425 and 2024-25 (OT) -> 2025."""
+    text = re.sub(r" \((OT|Rev|Final|prov)\)$", "", str(period).strip())
+    if re.fullmatch(r"\d{4}", text):
+        return int(text)
+    found = re.fullmatch(r"(\d{4})[-/]?(\d{2})", text)
+    if not found or (int(found[1]) + 1) % 100 != int(found[2]):
+        raise AssessError(f"period {text!r} is not a year, an academic year or a financial year")
+    return int(found[1]) + 1
+
+
+def published(resource: str, frame: pd.DataFrame, notes: list[dict[str, str]]) -> pd.DataFrame:
+    """One resource as long rows: la_code, kind (council, region, england, predecessor), name, measure, period, year, value, symbol.
+
+    `notes` collects what was recoded and skipped. Raises AssessError for a missing column, an unknown area, a period or a number
+    that cannot be read, or a second row for one area, measure and period.
+    """
+    import pandas as pd
+
+    shape = SHAPES[resource]
+    period = "period" if shape.fixed_period else shape.period
+    wanted = measures.made_from(resource)
+    needed = {
+        c for c in (shape.code, shape.number, shape.name, shape.level, shape.period, shape.measure, shape.value) if c
+    }
+    needed |= (
+        set(shape.rows)
+        | {m.of.split("|")[0] for m in wanted if m.way == "column"}
+        | ({"breakdown"} if shape.ages else set())
+    )
+    for column in sorted(needed):
+        if column not in frame.columns:
+            raise AssessError(f"{resource}: no column {column!r}; found {', '.join(map(str, frame.columns))}.")
+    frame = frame.astype("string").fillna("")
+    if shape.fixed_period:
+        frame = frame.assign(period=shape.fixed_period)
+    if shape.ages:
+        frame = age_bands(resource, frame, shape.ages)
+    for column, starts in shape.rows.items():
+        frame = frame[frame[column].str.startswith(starts)]
+    if shape.measure:
+        frame = frame[frame[shape.measure].isin({m.of for m in wanted})]
+    if frame.empty:
+        raise AssessError(
+            f"{resource}: no rows left to read; expected {next(iter(shape.rows.values()), ('some',))[0]!r} rows."
+        )
+    frame = frame[~frame[shape.name].str.strip().isin(NOT_AREAS)]
+    frame = _with_places(resource, frame, shape, notes)
+    frame["year"] = frame[period].map(_years(resource, frame[period]))
+    if shape.measure:
+        names = {m.of: m.name for m in wanted}
+        long = frame.assign(measure=frame[shape.measure].map(names), text=frame[shape.value])
+    else:
+        columns = {m.of: m.name for m in wanted}
+        parts = [frame.assign(measure=name, text=frame[column]) for column, name in columns.items()]
+        long = pd.concat(parts, ignore_index=True)
+    long = long.rename(columns={period: "period"})
+    long = _numbers(resource, long)
+    keys = ["kind", "la_code", "place_name", "measure", "year"]
+    twice = long[long.duplicated(keys, keep=False)]
+    if len(twice):
+        row = twice.iloc[0]
+        raise AssessError(
+            f"{resource}: {row.place_name} has {len(twice[(twice[keys] == row[keys]).all(axis=1)])} rows for {row.measure} in {row.period}; expected one."
+        )
+    return long[[*keys, "period", "value", "symbol"]].assign(source=resource)
+
+
+AGE_BANDS = {
+    "under_5": range(0, 5),
+    "5_to_10": range(5, 11),
+    "11_to_15": range(11, 16),
+    "16_to_19": range(16, 20),
+    "20_to_25": range(20, 26),
+}
+
+
+def age_bands(resource: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Rows by year of age added up to AGE_BANDS: one row for each area and period, columns such as "ehcplans|under_5".
+
+    A symbol in any age makes the band that symbol; people of unknown age are in no band; an age without a row counts nobody.
+    """
+    import pandas as pd
+
+    found: dict[str, str] = {}
+    for text in frame["breakdown"].unique():
+        number = re.search(r"\d+", text)
+        if number is None and text.casefold() != "age unknown":
+            raise AssessError(f"{resource}: breakdown {text!r} is not an age.")
+        age = -1 if number is None else int(number[0]) - (text.casefold().startswith("under"))
+        found[text] = next((band for band, ages in AGE_BANDS.items() if age in ages), "")
+    frame = frame.assign(band=frame["breakdown"].map(found))
+    frame = frame[frame["band"] != ""]
+    place = [
+        c
+        for c in (
+            "time_period",
+            "geographic_level",
+            "region_code",
+            "region_name",
+            "new_la_code",
+            "old_la_code",
+            "la_name",
+        )
+        if c in frame
+    ]
+    parts = []
+    for column in columns:
+        text = frame[column].str.strip()
+        number = pd.to_numeric(text.where(~text.isin(list(SYMBOLS))), errors="coerce")
+        bad = number.isna() & ~text.isin(list(SYMBOLS))
+        if bad.any():
+            row = frame[bad].iloc[0]
+            raise AssessError(
+                f"{resource}: {column} of {row.la_name or row.region_code}, {row.breakdown}, {row.time_period} is {row[column]!r}; expected a number."
+            )
+        symbol = text.where(number.isna(), "")
+        grouped = frame.assign(_n=number, _s=symbol).groupby([*place, "band"])
+        total = grouped["_n"].sum(min_count=0).astype("Int64").astype("string")
+        worst = grouped["_s"].max()
+        total = total.where(worst == "", worst)
+        wide = total.unstack("band")
+        wide.columns = [f"{column}|{band}" for band in wide.columns]
+        parts.append(wide)
+    return pd.concat(parts, axis=1).fillna("0").reset_index().astype("string")
+
+
+def _years(resource: str, periods: pd.Series) -> dict[str, int]:
+    try:
+        return {p: year_of(p) for p in periods.unique()}
+    except AssessError as error:
+        raise AssessError(f"{resource}: {error}.") from None
+
+
+def _with_places(resource: str, frame: pd.DataFrame, shape: Shape, notes: list[dict[str, str]]) -> pd.DataFrame:
+    """Adds kind, la_code and place_name to each row; rows of areas that are neither council nor region are left out, and noted."""
+    import pandas as pd
+
+    def column(name: str) -> pd.Series:
+        return frame[name].str.strip() if name else pd.Series("", index=frame.index)
+
+    code, number, name = column(shape.code), column(shape.number), column(shape.name)
+    if shape.level:
+        regional, national = frame[shape.level] == "Regional", frame[shape.level] == "National"
+        if "region_code" in frame.columns and shape.code:
+            code = code.where(~regional, frame["region_code"])
+        if "region_name" in frame.columns:
+            name = name.where(~regional | (name != ""), frame["region_name"])
+        code = code.where(~national, councils.ENGLAND)
+    asked = pd.DataFrame({"code": code, "number": number, "name": name})
+    found: dict[tuple[str, str, str], councils.Place] = {}
+    for key in asked.drop_duplicates().itertuples(index=False, name=None):
+        place = councils.place(*key)
+        if place.kind == "unknown":
+            row = asked.index[(asked == pd.Series(dict(zip(asked.columns, key, strict=True)))).all(axis=1)][0]
+            raise AssessError(
+                f"{resource}, row {int(row) + 2}: unknown local authority {' '.join(k for k in key if k)!r}; "
+                f"expected one of the {councils.COUNT} councils, a region, England or a council in reorganisations.yaml."
+            )
+        found[key] = place
+    places = [found[key] for key in asked.itertuples(index=False, name=None)]
+    out = frame.copy()
+    out["kind"] = [p.kind for p in places]
+    out["la_code"] = [p.code for p in places]
+    names = councils.names() | councils.REGIONS | {councils.ENGLAND: "England"}
+    out["place_name"] = [
+        names.get(p.code) or (p.predecessor.name if p.predecessor else n) for p, n in zip(places, name, strict=True)
+    ]
+    if shape.misprinted:
+        printed = frame[shape.misprinted].str.strip()
+        numbers = {c.la_code: c.dfe_number for c in councils.listed()}
+        odd = {
+            f"{n} has {given}, expected {numbers[c]}"
+            for c, n, given in zip(out["la_code"], name, printed, strict=True)
+            if c in numbers and given and given != numbers[c]
+        }
+        if odd:
+            notes.append(
+                note(
+                    "council codes",
+                    resource,
+                    "council_year",
+                    "explained",
+                    f"wrong DfE numbers, so joined by name: {'; '.join(sorted(odd))}",
+                )
+            )
+    for old in councils.predecessors():
+        rows = [i for i, p in enumerate(places) if p.predecessor is not None and p.predecessor.name == old.name]
+        if not rows:
+            continue
+        periods = sorted(set(out["period" if shape.fixed_period else shape.period].iloc[rows]))
+        span = periods[0] if len(periods) == 1 else f"{periods[0]} to {periods[-1]}"
+        outcome = "recoded" if old.action == "recode" else "dropped"
+        target = f" to {councils.get(old.successors[0]).la_name}" if outcome == "recoded" else ""
+        notes.append(
+            note("reorganised councils", resource, "council_year", outcome, f"{old.name}, {span}{target}: {old.reason}")
+        )
+    return out
+
+
+def _numbers(resource: str, long: pd.DataFrame) -> pd.DataFrame:
+    """Adds value (NaN when missing) and symbol (why) from the publisher's text."""
+    import pandas as pd
+
+    text = long["text"].str.strip()
+    symbol = text.map(SYMBOLS).fillna("")
+    value = pd.to_numeric(text.where(symbol == "").str.replace(",", "", regex=False).str.rstrip("%"), errors="coerce")
+    bad = (symbol == "") & value.isna()
+    if bad.any():
+        row = long[bad].iloc[0]
+        raise AssessError(
+            f"{resource}: {row.place_name}, {row.measure}, {row.period} is {row.text!r}; "
+            f"expected a number or one of the symbols {' '.join(s for s in SYMBOLS if s)}."
+        )
+    return long.assign(value=value.astype("float64"), symbol=symbol.astype("string"))
+
+
+def tool_items(read: Reader, items: list[str]) -> pd.DataFrame:
+    """The interactive tool's items that repeat figures of another publication, long, under their own names."""
+    import pandas as pd
+
+    shape = SHAPES["lait_sen"]
+    frame = read("lait_sen").astype("string").fillna("")
+    frame = frame[frame[shape.measure].isin(items) & ~frame[shape.name].isin(NOT_AREAS)]
+    frame = _with_places("lait_sen", frame, shape, [])
+    frame["year"] = frame[shape.period].map(_years("lait_sen", frame[shape.period]))
+    frame = frame.rename(columns={shape.measure: "measure", shape.value: "text", shape.period: "period"})
+    return pd.DataFrame(_numbers("lait_sen", frame)[["kind", "la_code", "year", "measure", "value"]])
