@@ -244,6 +244,23 @@ def test_reconciliation_has_every_stated_total_and_explains_every_shortfall(buil
     assert table["what"].str.contains("interactive tool").sum() == len(reconciliation.PAIRS)
 
 
+def test_a_council_that_differs_between_publications_is_reported(built):
+    frame = read("lait_sen")
+    kent = (frame["Short Desc"] == "SEN_CASES_JAN") & (frame["Years"] == "2025") & (frame["LA Number"] == "886")
+    frame.loc[kent, "Values"] = "1"
+    long = reading.published("ehc_caseload", read("ehc_caseload"), [])
+    rows = reconciliation.between(long, reading.tool_items(lambda name: frame, ["SEN_CASES_JAN"]))
+    assert len(rows) == 1 and "1 differ by more than rounding, the most Kent, 2025" in rows[0]["explanation"]
+
+
+def test_only_the_last_year_may_be_missing(built):
+    year = built.tables["council_year"]
+    assert checks.complete(year) == []
+    assert checks.complete(year[~((year["measure"] == "absence") & (year["year"] == 2025))]) == ["absence"]
+    with pytest.raises(AssessError, match="lait_sen: absence has no figures in 2016"):
+        checks.complete(year[~((year["measure"] == "absence") & (year["year"] == 2016))])
+
+
 # Wrong input: each is one sentence that names the table
 
 
@@ -319,11 +336,11 @@ BAD = {
     "two publications that differ": (
         "lait_sen",
         put(
-            lambda f: (f["Short Desc"] == "SEN_CASES_JAN") & (f["Years"] == "2025") & (f["LA Number"] == "886"),
+            lambda f: (f["Short Desc"] == "SEN_CASES_JAN") & (f["Years"] == "2025") & (f["LA Number"] == "970"),
             "Values",
             "1",
         ),
-        ["ehc_caseload and lait_sen", "Kent", "SEN_CASES_JAN"],
+        ["ehc_caseload and lait_sen", "England, 2025", "SEN_CASES_JAN"],
     ),
     "a share over a hundred": (
         "lait_sen",
