@@ -296,7 +296,7 @@ def _with_places(resource: str, frame: pd.DataFrame, shape: Shape, notes: list[d
         periods = sorted(set(out["period" if shape.fixed_period else shape.period].iloc[rows]))
         span = periods[0] if len(periods) == 1 else f"{periods[0]} to {periods[-1]}"
         outcome = "recoded" if old.action == "recode" else "dropped"
-        target = f" to {councils.get(old.successors[0]).la_name}" if outcome == "recoded" else ""
+        target = f", now {councils.get(old.successors[0]).la_name}" if outcome == "recoded" else ""
         notes.append(
             note("reorganised councils", resource, "council_year", outcome, f"{old.name}, {span}{target}: {old.reason}")
         )
