@@ -1,9 +1,10 @@
-"""The earlier public estimate of the effect on refusals (la-send-analysis), remade: its two-by-two difference in differences.
+"""The earlier public estimate of the effect on refusals (la-send-analysis), remade: its two-by-two difference in
+differences.
 
-It compares the mean refusal rate over council-years before and after. "After" starts in the council's own year of entry for
-Safety Valve councils and in 2022 for councils in no programme; the City of London and the Isles of Scilly are left out, and
-rates are as printed in the EHC plans release. That is what is remade here, with the interval and the randomisation p that
-the original does not give. `earlier.yaml` holds the lists of its first version.
+It compares the mean refusal rate over council-years before and after. "After" starts in the council's own year of
+entry for Safety Valve councils and in 2022 for councils in no programme; the City of London and the Isles of Scilly
+are left out, and rates are as printed in the EHC plans release. That is what is remade here, with the interval and the
+randomisation p that the original does not give. `earlier.yaml` holds the lists of its first version.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CUT = 2022
+Z = 1.959963984540054
 LEFT_OUT = ("City of London", "Isles of Scilly")
 
 
@@ -33,8 +35,8 @@ def lists() -> dict[str, Any]:
 
 
 def published() -> pd.DataFrame:
-    """Refusal rates as the EHC plans release prints them, one row a council and year: [la_code, dfe_number, la_name, year,
-    value (%)]. Predecessors of reorganised councils keep their own rows; nothing is corrected."""
+    """Refusal rates as the EHC plans release prints them, one row a council and year: [la_code, dfe_number, la_name,
+    year, value (%)]. Predecessors of reorganised councils keep their own rows; nothing is corrected."""
     import pandas as pd
 
     path = paths.raw() / "dfe" / "ehc_requests.csv"
@@ -42,7 +44,10 @@ def published() -> pd.DataFrame:
         raise AssessError("data/raw/dfe/ehc_requests.csv is missing: the earlier estimate cannot be remade.")
     frame = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
     frame = frame[frame["geographic_level"] == "Local authority"]
-    asked, refused = (pd.to_numeric(frame[c], errors="coerce") for c in ("requests_received_in_year", "requests_decided_not_to_assess"))
+    asked, refused = (
+        pd.to_numeric(frame[c], errors="coerce")
+        for c in ("requests_received_in_year", "requests_decided_not_to_assess")
+    )
     out = pd.DataFrame(
         {
             "la_code": frame["new_la_code"],
@@ -74,9 +79,11 @@ class TwoByTwo:
     n_control: int
 
 
-def two_by_two(rates: pd.DataFrame, entry: Mapping[str, int], cut: int = CUT, draws: int = 999, seed: int = 2021) -> TwoByTwo:
-    """rates: [unit, year, value], one row a unit and year; entry: unit -> year of entry (0: a control). Units not in `entry`
-    are left out. Randomisation reassigns the years of entry among all units, keeping how many enter when."""
+def two_by_two(
+    rates: pd.DataFrame, entry: Mapping[str, int], cut: int = CUT, draws: int = 999, seed: int = 2021
+) -> TwoByTwo:
+    """rates: [unit, year, value], one row a unit and year; entry: unit -> year of entry (0: a control). Units not in
+    `entry` are left out. Randomisation reassigns the years of entry among all units, keeping how many enter when."""
     import numpy as np
     from scipy.stats import norm
 
@@ -107,14 +114,17 @@ def two_by_two(rates: pd.DataFrame, entry: Mapping[str, int], cut: int = CUT, dr
     rng = np.random.default_rng(seed)
     drawn = [gap(cells(rng.permutation(first)))[0] for _ in range(draws)]
     ri_p = float((1 + (np.abs(drawn) >= abs(difference) - 1e-12).sum()) / (1 + draws)) if draws else float("nan")
-    z = 1.959963984540054
+    z = Z
     return TwoByTwo(
-        *means,
+        treated_before=means[0],
+        treated_after=means[1],
+        control_before=means[2],
+        control_after=means[3],
         difference=difference,
         std_error=se,
         lower=difference - z * se,
         upper=difference + z * se,
-        p=float(2 * norm.sf(abs(difference / se))),
+        p=float(2 * norm.sf(abs(difference / se))) if se > 0 else float("nan"),
         ri_p=ri_p,
         n_treated=int((first > 0).sum()),
         n_control=int((first == 0).sum()),
@@ -126,7 +136,9 @@ def first_list(draws: int = 999) -> TwoByTwo:
     held = lists()
     rates = published().rename(columns={"la_name": "unit"})
     entry = {
-        name: int(held["safety_valve"].get(name, 0)) for name in rates["unit"].unique() if name not in held["delivering_better_value"]
+        name: int(held["safety_valve"].get(name, 0))
+        for name in rates["unit"].unique()
+        if name not in held["delivering_better_value"]
     }
     return two_by_two(rates, entry, draws=draws)
 

@@ -12,7 +12,8 @@ from helpers.errors import AssessError
 
 @dataclass(frozen=True)
 class Count:
-    """A number of people, plans or cases a year with its 95% interval; `base`: the total of `councils` it was taken from."""
+    """A number of people, plans or cases a year with its 95% interval; `base`: the total of `councils` it was taken
+    from."""
 
     value: float
     lower: float
@@ -34,7 +35,8 @@ def total(measure: str, year: int, group: str = "safety_valve") -> tuple[float, 
 def from_points(effect: Mapping[str, Any], measure: str, year: int) -> Count:
     """People for an effect in percentage points (estimate, lower, upper) of `measure` in Safety Valve councils.
 
-    The sampling error of the effect only: the total is taken as known, and the effect as the same whatever a council's size.
+    The sampling error of the effect only: the total is taken as known, and the effect as the same whatever a council's
+    size.
     """
     base, councils = total(measure, year)
     value, lower, upper = (float(effect[k]) * base / 100 for k in ("estimate", "lower", "upper"))
@@ -42,7 +44,8 @@ def from_points(effect: Mapping[str, Any], measure: str, year: int) -> Count:
 
 
 def from_percent(effect: Mapping[str, Any], measure: str, year: int) -> Count:
-    """People for an effect in per cent of what `measure` would have been: observed total less that total without the effect.
+    """People for an effect in per cent of what `measure` would have been: observed total less that total without the
+    effect.
 
     Negative when the effect is a fall. `effect` holds estimate, lower and upper in per cent, all above -100.
     """

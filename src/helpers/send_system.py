@@ -5,29 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from helpers import estimation, measures, panel, protocol, trends, variations
+from helpers import estimation, inference, measures, panel, protocol, trends, variations
 from helpers.errors import AssessError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
-#: The chapter's outcomes: name -> words for a reader. All of them are one family for the adjustment for several outcomes.
+#: The chapter's outcomes: name -> words for a reader. All of them are one family for the adjustment for several
+#: outcomes.
 OUTCOMES: dict[str, str] = {
     "requests": "Requests for an assessment",
     "assessments": "Assessments with a decision",
     "new_plans": "New plans",
     "plans": "Plans in January",
     "ceased_plans": "Plans that ended",
-    "refusal_to_assess": "Refused an assessment (long series)",
+    "refusal_to_assess": "Refused an assessment",
     "refusal_to_assess_sen2": "Refused an assessment (from counts)",
     "refusal_to_issue": "Assessed but refused a plan",
-    "requests_per_1000": "Requests",
-    "new_plans_per_1000": "New plans",
-    "plans_per_1000": "Plans in January",
+    "requests_per_1000": "Requests per 1,000",
+    "new_plans_per_1000": "New plans per 1,000",
+    "plans_per_1000": "Plans per 1,000",
 }
 DBV_OUTCOME = "new_plans_dbv"
-#: Tranche of Delivering Better Value -> first exposed calendar year. The contract dates from June 2022 and grants from 2023;
-#: councils whose tranche is not stated are taken to be of the third, a year later.
+#: Tranche of Delivering Better Value -> first exposed calendar year. The contract dates from June 2022 and grants from
+#: 2023; councils whose tranche is not stated are taken to be of the third, a year later.
 DBV_EXPOSED: dict[str, int] = {"1": 2023, "2": 2023, "unknown": 2024}
 HEADS = {"%": "Per cent", "pp": "Percentage points", "per 1,000 people": "Per 1,000 people aged 0 to 25"}
 
@@ -75,7 +77,7 @@ def words(outcome: str) -> str:
     """What an outcome is called in a table."""
     if outcome == DBV_OUTCOME:
         return "New plans, Delivering Better Value councils"
-    return OUTCOMES[outcome] + (" per 1,000" if outcome.endswith("per_1000") else "")
+    return OUTCOMES[outcome]
 
 
 def overview(results: Mapping[str, protocol.Protocol], without: tuple[str, ...] = (DBV_OUTCOME,)) -> pd.DataFrame:
@@ -83,7 +85,12 @@ def overview(results: Mapping[str, protocol.Protocol], without: tuple[str, ...] 
     import pandas as pd
 
     rows = [
-        {"group": HEADS.get(r.unit, r.unit), "outcome": name, "estimator": OUTCOMES[name], **{k: float(r.main[k]) for k in ("estimate", "lower", "upper")}}
+        {
+            "group": HEADS.get(r.unit, r.unit),
+            "outcome": name,
+            "estimator": OUTCOMES[name],
+            **{k: float(r.main[k]) for k in ("estimate", "lower", "upper")},
+        }
         for name, r in results.items()
         if name not in without
     ]
@@ -92,7 +99,8 @@ def overview(results: Mapping[str, protocol.Protocol], without: tuple[str, ...] 
 
 
 def forest(result: protocol.Protocol) -> pd.DataFrame:
-    """One outcome's estimators for a forest figure: [estimator, estimate, lower, upper, n_treated, n_control] in words."""
+    """One outcome's estimators for a forest figure: [estimator, estimate, lower, upper, n_treated, n_control] in
+    words."""
     short = {
         "callaway_santanna": "Main estimate",
         "callaway_santanna_notyet": "Not-yet-treated councils as controls too",
@@ -100,15 +108,18 @@ def forest(result: protocol.Protocol) -> pd.DataFrame:
         "sun_abraham": "Sun and Abraham",
         "imputation": "Imputation",
         "anticipation_1": "Allowing a year of anticipation",
+        "linear_trend": "Taking off the trend before",
         "covariates": "Adjusted for deficit, deprivation and size",
         "twfe": "Two-way fixed effects (benchmark only)",
         "leave_one_out": "Leaving out one council (range)",
     }
-    return result.forest.assign(estimator=result.forest["estimator"].map(short)).drop(columns=["label"])
+    names = result.forest["estimator"].map(short).fillna(result.forest["label"])
+    return result.forest.assign(estimator=names).drop(columns=["label"])
 
 
 def summary(results: Mapping[str, protocol.Protocol], adjusted: pd.Series) -> pd.DataFrame:
-    """The annex table: one row an outcome with estimate, interval, every p, what could be seen, and what it rests on."""
+    """The annex table: one row an outcome with estimate, interval, every p, what could be seen, and what it rests
+    on."""
     import pandas as pd
 
     rows = []
@@ -135,17 +146,40 @@ def summary(results: Mapping[str, protocol.Protocol], adjusted: pd.Series) -> pd
 
 
 def paths(results: Mapping[str, protocol.Protocol]) -> pd.DataFrame:
-    """The annex table of event-study paths: effect, its pointwise and simultaneous intervals, both p-values, councils behind."""
+    """The annex table of event-study paths: effect, its pointwise and simultaneous intervals, both p-values, councils
+    behind."""
     import pandas as pd
 
     parts = [
         r.event_study.dropna(subset=["lower"]).assign(outcome=words(name))[
-            ["outcome", "event_time", "estimate", "lower", "upper", "band_lower", "band_upper", "p_value", "ri_p", "n_treated"]
+            [
+                "outcome",
+                "event_time",
+                "estimate",
+                "lower",
+                "upper",
+                "band_lower",
+                "band_upper",
+                "p_value",
+                "ri_p",
+                "n_treated",
+            ]
         ]
         for name, r in results.items()
     ]
     made = pd.concat(parts, ignore_index=True)
-    made.columns = ["Outcome", "Year from first exposed", "Effect", "Lower", "Upper", "Band lower", "Band upper", "p", "p, reassigned", "Councils"]
+    made.columns = [
+        "Outcome",
+        "Year from first exposed",
+        "Effect",
+        "Lower",
+        "Upper",
+        "Band lower",
+        "Band upper",
+        "p",
+        "p, reassigned",
+        "Councils",
+    ]
     return made
 
 
@@ -170,7 +204,8 @@ def agreement() -> dict[str, float]:
 
 
 def as_published(measure: str) -> pd.DataFrame:
-    """The prepared frame of a refusal rate with the figures the corrections dropped put back as the release prints them."""
+    """The prepared frame of a refusal rate with the figures the corrections dropped put back as the release prints
+    them."""
     from helpers import earlier
 
     data = protocol.prepare(measure)
@@ -185,7 +220,9 @@ def robustness(results: Mapping[str, protocol.Protocol], measure: str) -> pd.Dat
 
     made = variations.compare(measure, variations.known_problems(measure))
     if measure.startswith("refusal_to_assess"):
-        undone = variations.compare(measure, [variations.Variation("as_published", "With dropped figures put back")], as_published(measure))
+        undone = variations.compare(
+            measure, [variations.Variation("as_published", "With dropped figures put back")], as_published(measure)
+        )
         made = pd.concat([made.iloc[:1], undone, made.iloc[1:]], ignore_index=True)
     return made.rename(columns={"label": "estimator"})
 
@@ -195,14 +232,21 @@ def record_robustness(book: Any, measure: str, made: pd.DataFrame) -> None:
     unit = "%" if measures.get(measure).scale == "log" else "pp"
     for row in made[made["name"] != "main"].to_dict("records"):
         book.fact(
-            f"sensitivity.{measure}.{row['name']}", row["estimate"], unit=unit, lower=row["lower"], upper=row["upper"], p=row["p_value"],
-            n=row["n_treated"], years=(row["first_year"], row["last_year"]), sources=sources(measure),
+            f"sensitivity.{measure}.{row['name']}",
+            row["estimate"],
+            unit=unit,
+            lower=row["lower"],
+            upper=row["upper"],
+            p=row["p_value"],
+            n=row["n_treated"],
+            years=(row["first_year"], row["last_year"]),
+            sources=sources(measure),
         )
 
 
 def splits(conditions: pd.DataFrame, agreements: pd.DataFrame) -> dict[str, pd.Series]:
-    """Labels of Safety Valve councils for exploratory parts: by cohort, payments suspended, deal per person aged 0 to 25,
-    refusal rate before the programme (mean of 2016 to 2020), and a condition on decisions in the documents read."""
+    """Labels of Safety Valve councils for exploratory parts: by cohort, payments suspended, deal per person aged 0 to
+    25, refusal rate before the programme (mean of 2016 to 2020), and a condition on decisions in the documents read."""
     people = panel.councils("safety_valve").set_index("la_code")
     rate = panel.series("refusal_to_assess", years=(2016, 2020))
     before = rate[rate["group"] == "safety_valve"].groupby("la_code")["value"].mean()
@@ -215,39 +259,82 @@ def splits(conditions: pd.DataFrame, agreements: pd.DataFrame) -> dict[str, pd.S
         "Payments": suspended.map({True: "suspended in 2024", False: "not suspended"}),
         "Deal per person": variations.halves(per_head, "smaller half", "larger half"),
         "Refusal rate before": variations.halves(before, "lower half", "higher half"),
-        "Condition on decisions": people.index.to_series().map(lambda c: "found in documents" if c in named else "not found"),
+        "Condition on decisions": people.index.to_series().map(
+            lambda c: "found in documents" if c in named else "not found"
+        ),
     }
 
 
 def parts(measure: str, labels: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """Effects of a measure in parts of the Safety Valve councils, for a forest figure with a heading a split."""
+    """Effects of a measure in parts of the Safety Valve councils: [group (the split), estimator (the part), estimate,
+    ...]."""
     import pandas as pd
 
-    made = pd.concat([variations.subgroups(measure, label, split) for split, label in labels.items()], ignore_index=True)
+    made = pd.concat(
+        [variations.subgroups(measure, label, split) for split, label in labels.items()], ignore_index=True
+    )
     return made.rename(columns={"split": "group", "label": "estimator"})
+
+
+def parts_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The annex table of `parts` for refusals and plans side by side."""
+    import pandas as pd
+
+    one, two = (found[name].set_index(["group", "estimator"]) for name in ("refusal_to_assess", "plans"))
+    made = pd.DataFrame(
+        {
+            "Refusals, points": one["estimate"],
+            "Lower": one["lower"],
+            "Upper": one["upper"],
+            "Plans, %": two["estimate"],
+            "Lower ": two["lower"],
+            "Upper ": two["upper"],
+            "Councils": two["n_treated"],
+        }
+    )
+    made = made.reindex(two.index).reset_index()
+    return made.rename(columns={"group": "Split by", "estimator": "Part"})
 
 
 def record_trends(book: Any, last: int, plans_last: int) -> None:
     """system.growth.MEASURE.GROUP (% since 2019), system.refusal.GROUP.YEAR (mean rate), system.share.MEASURE.PART."""
     for name, end in (("requests", last), ("new_plans", last), ("plans", plans_last)):
         for group, value in trends.growth(name, 2019, end).items():
-            book.fact(f"system.growth.{name}.{group}", float(value), unit="%", digits=0, years=(2019, end), sources=sources(name))
+            book.fact(
+                f"system.growth.{name}.{group}",
+                float(value),
+                unit="%",
+                digits=0,
+                years=(2019, end),
+                sources=sources(name),
+            )
     held = trends.rates("refusal_to_assess").dropna(subset=["value"])
     for row in held[held["year"].isin([2016, 2020, last])].to_dict("records"):
         book.fact(
-            f"system.refusal.{row['group']}.{row['year']}", row["value"], unit="%", n=row["councils"], years=row["year"], sources=sources("refusal_to_assess")
+            f"system.refusal.{row['group']}.{row['year']}",
+            row["value"],
+            unit="%",
+            n=row["councils"],
+            years=row["year"],
+            sources=sources("refusal_to_assess"),
         )
     for name in ("requests", "new_plans", "plans", "refusal_to_assess"):
         made = trends.decompose(name)
         for part in ("common", "programme", "own"):
             book.fact(
-                f"system.share.{name}.{part}", getattr(made, part), unit="%", digits=0 if part != "programme" else 1, n=made.councils,
-                years=made.years, sources=sources(name),
+                f"system.share.{name}.{part}",
+                getattr(made, part),
+                unit="%",
+                digits=0 if part != "programme" else 1,
+                n=made.councils,
+                years=made.years,
+                sources=sources(name),
             )
 
 
 def record_people(book: Any, results: Mapping[str, protocol.Protocol], last: int, plans_last: int) -> None:
-    """system.people.refused (families a year), .plans (plans in force) with intervals, rounded to ten, and their bases."""
+    """system.people.refused (families a year), .plans (plans in force) with intervals, rounded to ten, and their
+    bases."""
     from helpers import people
 
     for key, made, name in (
@@ -256,39 +343,113 @@ def record_people(book: Any, results: Mapping[str, protocol.Protocol], last: int
     ):
         value, lower, upper = (int(round(x, -1)) for x in (made.value, made.lower, made.upper))
         from_ = sources(name, "refusal_to_assess") if key == "refused" else sources(name)
-        book.fact(f"system.people.{key}", value, unit="count", lower=lower, upper=upper, n=made.councils, years=made.year, sources=from_)
-        book.fact(f"system.{name}.safety_valve.{made.year}", made.base, unit="count", n=made.councils, years=made.year, sources=sources(name))
+        book.fact(
+            f"system.people.{key}",
+            value,
+            unit="count",
+            lower=lower,
+            upper=upper,
+            n=made.councils,
+            years=made.year,
+            sources=from_,
+        )
+        book.fact(
+            f"system.{name}.safety_valve.{made.year}",
+            made.base,
+            unit="count",
+            n=made.councils,
+            years=made.year,
+            sources=sources(name),
+        )
 
 
-def record_checks(book: Any, found: pd.DataFrame, starts: Mapping[str, pd.DataFrame]) -> None:
-    """system.part.plans.* (exploratory difference by documents) and system.same_start.MEASURE.matched, .adjusted."""
+def record_checks(
+    book: Any, found: pd.DataFrame, starts: Mapping[str, pd.DataFrame], labels: Mapping[str, pd.Series], draws: int
+) -> None:
+    """system.part.plans.* (exploratory difference by documents, its p with the labels dealt out at random, and the
+    joint test of the years before in councils with such a document) and system.same_start.MEASURE.matched,
+    .adjusted."""
+    told = labels["Condition on decisions"]
+    data = protocol.prepare("plans")
+    part = data[(data["first_year"] == 0) | (data["la_code"].map(told) == "found in documents")]
+    before = inference.pretrend(inference.study(inference.panel(part, "log")), least=5)
+    book.fact(
+        "system.part.plans.documents_pretrend_p",
+        before.p,
+        unit="p",
+        n=before.councils,
+        sources=(*sources("plans"), "conditions"),
+    )
+    book.fact(
+        "system.part.plans.documents_pretrend",
+        before.p - 0.05,
+        unit="p above 5%",
+        n=before.councils,
+        sources=(*sources("plans"), "conditions"),
+    )
+    dealt = variations.reassigned("plans", told, draws)
+    book.fact(
+        "system.part.plans.documents_ri_p",
+        dealt,
+        unit="p",
+        n=int(told.notna().sum()),
+        sources=(*sources("plans"), "conditions"),
+    )
     gap = found[(found["group"] == "Condition on decisions") & (found["estimator"] == "difference")]
     named = found[(found["group"] == "Condition on decisions") & (found["estimator"] == "found in documents")]
     for key, rows in (("documents_gap", gap), ("documents", named)):
         row = rows.iloc[0]
         book.fact(
-            f"system.part.plans.{key}", row["estimate"], unit="%", lower=row["lower"], upper=row["upper"], p=row["p_value"], n=row["n_treated"],
-            years=(row["first_year"], row["last_year"]), sources=(*sources("plans"), "conditions"),
+            f"system.part.plans.{key}",
+            row["estimate"],
+            unit="%",
+            lower=row["lower"],
+            upper=row["upper"],
+            p=row["p_value"],
+            n=row["n_treated"],
+            years=(row["first_year"], row["last_year"]),
+            sources=(*sources("plans"), "conditions"),
         )
     for name, frame in starts.items():
-        for key, label in (("matched", "Each matched to its nearest by deficit"), ("adjusted", "Adjusted for the deficit of 2020")):
+        for key, label in (
+            ("matched", "Each matched to its nearest by deficit"),
+            ("adjusted", "Adjusted for the deficit of 2020"),
+        ):
             row = frame[frame["estimator"] == label].iloc[0]
             book.fact(
-                f"system.same_start.{name}.{key}", row["estimate"], unit="%" if measures.get(name).scale == "log" else "pp", lower=row["lower"],
-                upper=row["upper"], p=row["p_value"], n=row["n_treated"], years=(row["first_year"], row["last_year"]),
+                f"system.same_start.{name}.{key}",
+                row["estimate"],
+                unit="%" if measures.get(name).scale == "log" else "pp",
+                lower=row["lower"],
+                upper=row["upper"],
+                p=row["p_value"],
+                n=row["n_treated"],
+                years=(row["first_year"], row["last_year"]),
                 sources=(*sources(name), "dsg_balance_percent"),
             )
 
 
 def record_readings(book: Any, results: Mapping[str, protocol.Protocol], cuts: pd.DataFrame) -> None:
-    """What sentences choose their words by: system.pretrend.OUTCOME (p less 5%), system.range.* (smallest and largest point
-    estimates), system.silent of system.outcomes (intervals that include zero), system.dbv_room (the lower end less the
-    contract's aim), system.less_than_earlier (our estimate less the earlier one)."""
+    """What sentences choose their words by: system.pretrend.OUTCOME (p less 5%), system.range.* (smallest and largest
+    point estimates), system.silent of system.outcomes (intervals that include zero), system.dbv_room (the lower end
+    less the contract's aim), system.less_than_earlier (our estimate less the earlier one)."""
     for name in ("refusal_to_assess", "requests", "plans"):
-        book.fact(f"system.pretrend.{name}", results[name].pretrend_p - 0.05, unit="p above 5%", n=int(results[name].main["n_treated"]), sources=sources(name))
+        book.fact(
+            f"system.pretrend.{name}",
+            results[name].pretrend_p - 0.05,
+            unit="p above 5%",
+            n=int(results[name].main["n_treated"]),
+            sources=sources(name),
+        )
     spread = results["refusal_to_assess"].forest.set_index("estimator")["estimate"].drop("leave_one_out")
     for key, value in (("low", spread.min()), ("high", spread.max())):
-        book.fact(f"system.range.estimators.refusal_to_assess.{key}", float(value), unit="pp", n=len(spread), sources=sources("refusal_to_assess"))
+        book.fact(
+            f"system.range.estimators.refusal_to_assess.{key}",
+            float(value),
+            unit="pp",
+            n=len(spread),
+            sources=sources("refusal_to_assess"),
+        )
     for key, value in (("low", cuts["estimate"].min()), ("high", cuts["estimate"].max())):
         book.fact(f"system.range.cuts.plans.{key}", float(value), unit="%", n=len(cuts), sources=sources("plans"))
     whole = overview(results, without=(DBV_OUTCOME, "refusal_to_assess_sen2"))
@@ -296,9 +457,20 @@ def record_readings(book: Any, results: Mapping[str, protocol.Protocol], cuts: p
     book.fact("system.silent", silent, unit="count", n=len(whole), sources=sources(*whole["outcome"]))
     book.fact("system.outcomes", len(whole), unit="count", n=len(whole), sources=sources(*whole["outcome"]))
     aim = float(book.get("policy.dbv.new_plans").value)
-    book.fact("system.dbv_room", float(results[DBV_OUTCOME].main["lower"]) + aim, unit="points", n=int(results[DBV_OUTCOME].main["n_treated"]), sources=sources("new_plans"))
+    book.fact(
+        "system.dbv_room",
+        float(results[DBV_OUTCOME].main["lower"]) + aim,
+        unit="points",
+        n=int(results[DBV_OUTCOME].main["n_treated"]),
+        sources=sources("new_plans"),
+    )
     earlier = float(book.get("policy.lsa.did").value)
-    book.fact("system.less_than_earlier", float(results["refusal_to_assess"].main["estimate"]) - earlier, unit="pp", sources=sources("refusal_to_assess"))
+    book.fact(
+        "system.less_than_earlier",
+        float(results["refusal_to_assess"].main["estimate"]) - earlier,
+        unit="pp",
+        sources=sources("refusal_to_assess"),
+    )
 
 
 def same_starts(starts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -318,7 +490,9 @@ def shares(names: tuple[str, ...]) -> pd.DataFrame:
     rows = []
     for name in names:
         made = trends.decompose(name)
-        rows.append({"measure": measures.get(name).short, "common": made.common, "programme": made.programme, "own": made.own})
+        rows.append(
+            {"measure": measures.get(name).short, "common": made.common, "programme": made.programme, "own": made.own}
+        )
     return pd.DataFrame(rows)
 
 
@@ -327,7 +501,7 @@ def torbay(book: Any) -> pd.DataFrame:
     import pandas as pd
 
     asked = trends.beside("Torbay", "requests", england=False).assign(value=lambda f: f["value"] / 12)
-    refused = trends.beside("Torbay", "refusal_to_assess")
+    refused = trends.beside("Torbay", "refusal_to_assess").query("year >= 2019")
     held = trends.beside("Torbay", "plans", england=False)
     ended = trends.beside("Torbay", "ceased_plans", england=False)
     one = float(book.get("policy.torbay.requests_target").value)
@@ -338,14 +512,42 @@ def torbay(book: Any) -> pd.DataFrame:
         "Plans in January": [held, pd.DataFrame({"area": "Council's plan", "year": held["year"], "value": two})],
         "Plans that ended": [ended],
     }
-    for key, frame, name, digits in (("requests_per_month", asked, "requests", 0), ("refusal", refused[refused["area"] == "Torbay"], "refusal_to_assess", 0), ("plans", held, "plans", 0), ("ceased", ended, "ceased_plans", 0)):
+    for key, frame, name, digits in (
+        ("requests_per_month", asked, "requests", 0),
+        ("refusal", refused[refused["area"] == "Torbay"], "refusal_to_assess", 0),
+        ("plans", held, "plans", 0),
+        ("ceased", ended, "ceased_plans", 0),
+    ):
         for row in frame.to_dict("records"):
-            book.fact(f"torbay.{key}.{row['year']}", row["value"], unit="%" if key == "refusal" else "count", digits=digits, n=1, years=row["year"], sources=sources(name))
-    return pd.concat([part.assign(panel=title) for title, made in panels.items() for part in made], ignore_index=True)[["panel", "area", "year", "value"]]
+            book.fact(
+                f"torbay.{key}.{row['year']}",
+                row["value"],
+                unit="%" if key == "refusal" else "count",
+                digits=digits,
+                n=1,
+                years=row["year"],
+                sources=sources(name),
+            )
+    waiting = panel.value("requests_outstanding", "Torbay", 2024)
+    book.fact("torbay.undecided.2024", waiting, unit="count", n=1, years=2024, sources=sources("requests_outstanding"))
+    return pd.concat([part.assign(panel=title) for title, made in panels.items() for part in made], ignore_index=True)[
+        ["panel", "area", "year", "value"]
+    ]
+
+
+def torbay_figure(frame: pd.DataFrame) -> Figure:
+    """Small multiples of `torbay`, every axis from nought."""
+    from helpers import figures
+
+    figure = figures.multiples(frame, panel="panel", by="area", columns=2, share=False, panel_height=1.75)
+    for axes in figure.axes:
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.05)
+    return figure
 
 
 def slough(book: Any) -> None:
-    """slough.growth.before and .after (plans, % a year), .ratio, and the high needs gap its documents print, in pounds."""
+    """slough.growth.before and .after (plans, % a year), .ratio, and the high needs gap its documents print, in
+    pounds."""
     own = trends.beside("Slough", "plans", england=False).set_index("year")["value"]
     before = 100 * ((own[2022] / own[2019]) ** (1 / 3) - 1)
     after = 100 * ((own[2025] / own[2023]) ** (1 / 2) - 1)
@@ -356,15 +558,30 @@ def slough(book: Any) -> None:
         ("england_after", 100 * ((national[2025] / national[2023]) ** (1 / 2) - 1), (2023, 2025)),
     ):
         book.fact(f"slough.growth.{key}", value, unit="%", n=1, years=years, sources=sources("plans"))
-    book.fact("slough.growth.ratio", after / before, unit="ratio", digits=1, n=1, years=(2019, 2025), sources=sources("plans"))
+    book.fact(
+        "slough.growth.ratio", after / before, unit="ratio", digits=1, n=1, years=(2019, 2025), sources=sources("plans")
+    )
     rows = panel.table("evidence/trajectories")
-    rows = rows[(rows["la_name"] == "Slough") & (rows["measure"] == "in_year_deficit") & (rows["kind"] != "planned") & rows["year"].notna()]
+    rows = rows[
+        (rows["la_name"] == "Slough")
+        & (rows["measure"] == "in_year_deficit")
+        & (rows["kind"] != "planned")
+        & rows["year"].notna()
+    ]
     for row in rows.to_dict("records"):
-        book.fact(f"slough.in_year_deficit.{int(row['year'])}", row["value"] / 1e6, unit="gbp_m", n=1, years=int(row["year"]), sources=("trajectories",))
+        book.fact(
+            f"slough.in_year_deficit.{int(row['year'])}",
+            row["value"] / 1e6,
+            unit="gbp_m",
+            n=1,
+            years=int(row["year"]),
+            sources=("trajectories",),
+        )
 
 
 def earlier_table(book: Any, draws: int = protocol.DRAWS) -> pd.DataFrame:
-    """The earlier estimate remade, with intervals, and ours beside it; records replication.NAME.* and gives the table."""
+    """The earlier estimate remade, with intervals, and ours beside it; records replication.NAME.* and gives the
+    table."""
     import pandas as pd
 
     from helpers import earlier
@@ -377,27 +594,91 @@ def earlier_table(book: Any, draws: int = protocol.DRAWS) -> pd.DataFrame:
     rows = []
     for key, (label, two) in made.items():
         book.fact(
-            f"replication.{key}.difference", two.difference, unit="pp", digits=1, lower=two.lower, upper=two.upper, p=two.p, n=two.n_treated,
-            years=(2019, 2024), sources=("ehc_requests",),
+            f"replication.{key}.difference",
+            two.difference,
+            unit="pp",
+            digits=1,
+            lower=two.lower,
+            upper=two.upper,
+            p=two.p,
+            n=two.n_treated,
+            years=(2019, 2024),
+            sources=("ehc_requests",),
         )
-        book.fact(f"replication.{key}.ri_p", two.ri_p, unit="p", n=two.n_treated, years=(2019, 2024), sources=("ehc_requests",))
+        book.fact(
+            f"replication.{key}.ri_p",
+            two.ri_p,
+            unit="p",
+            n=two.n_treated,
+            years=(2019, 2024),
+            sources=("ehc_requests",),
+        )
         for cell in ("treated_before", "treated_after", "control_before", "control_after"):
-            book.fact(f"replication.{key}.{cell}", getattr(two, cell), unit="%", digits=1, n=two.n_treated, years=(2019, 2024), sources=("ehc_requests",))
-        rows.append([label, two.treated_before, two.treated_after, two.control_before, two.control_after, two.difference, two.lower, two.upper, two.ri_p, two.n_treated, two.n_control])
-    gap = max(abs(made["right_list"][1].treated_before - float(book.get("policy.lsa.did_sv_before").value)), abs(made["right_list"][1].treated_after - float(book.get("policy.lsa.did_sv_after").value)))
-    book.fact("replication.treated_gap", gap, unit="pp", digits=1, n=made["right_list"][1].n_treated, years=(2019, 2024), sources=("ehc_requests",))
-    heads = ["Comparison", "Treated before", "Treated after", "Others before", "Others after", "Difference", "Lower", "Upper", "p, reassigned", "Treated", "Others"]
+            book.fact(
+                f"replication.{key}.{cell}",
+                getattr(two, cell),
+                unit="%",
+                digits=1,
+                n=two.n_treated,
+                years=(2019, 2024),
+                sources=("ehc_requests",),
+            )
+        rows.append(
+            [
+                label,
+                two.treated_before,
+                two.treated_after,
+                two.control_before,
+                two.control_after,
+                two.difference,
+                two.lower,
+                two.upper,
+                two.ri_p,
+                two.n_treated,
+                two.n_control,
+            ]
+        )
+    gap = max(
+        abs(made["right_list"][1].treated_before - float(book.get("policy.lsa.did_sv_before").value)),
+        abs(made["right_list"][1].treated_after - float(book.get("policy.lsa.did_sv_after").value)),
+    )
+    book.fact(
+        "replication.treated_gap",
+        gap,
+        unit="pp",
+        digits=1,
+        n=made["right_list"][1].n_treated,
+        years=(2019, 2024),
+        sources=("ehc_requests",),
+    )
+    heads = [
+        "Comparison",
+        "Treated before",
+        "Treated after",
+        "Others before",
+        "Others after",
+        "Difference",
+        "Lower",
+        "Upper",
+        "p, reassigned",
+        "Treated",
+        "Others",
+    ]
     return pd.DataFrame(rows, columns=heads)
 
 
 def ages() -> pd.DataFrame:
-    """By age band and group: refusal rate in 2024 (%), new plans in 2022 and 2024 and their growth, plans ended in 2024 per
-    hundred in January 2024, for councils with every figure of a series."""
+    """By age band and group: refusal rate in 2024 (%), new plans in 2022 and 2024 and their growth, plans ended in
+    2024 per hundred in January 2024, for councils with every figure of a series."""
     import pandas as pd
 
-    asked = trends.by_age("ehc_requests_by_age", {"requests_received_in_year": "requests", "requests_decided_not_to_assess": "refused"})
+    asked = trends.by_age(
+        "ehc_requests_by_age", {"requests_received_in_year": "requests", "requests_decided_not_to_assess": "refused"}
+    )
     asked = asked[asked["year"] == 2024].set_index(["group", "band"])
-    new = trends.by_age("ehc_new_plans_by_age", {"new_ehc_plans": "plans"}).set_index(["year", "group", "band"])["plans"]
+    new = trends.by_age("ehc_new_plans_by_age", {"new_ehc_plans": "plans"}).set_index(["year", "group", "band"])[
+        "plans"
+    ]
     out = pd.DataFrame(
         {
             "Refused, 2024": 100 * asked["refused"] / asked["requests"],
@@ -411,8 +692,20 @@ def ages() -> pd.DataFrame:
     out = out[out.index.get_level_values("band") != "not known"].reset_index()
     out["group"] = out["group"].map(panel.GROUPS)
     order = list(trends.BANDS)
-    out = out.sort_values(["band", "group"], key=lambda c: c.map(order.index) if c.name == "band" else c, ignore_index=True)
-    return out.rename(columns={"group": "Group", "band": "Age"})[["Age", "Group", "Refused, 2024", "New plans, 2022", "New plans, 2024", "Growth of new plans", "Plans ended, 2024"]]
+    out = out.sort_values(
+        ["band", "group"], key=lambda c: c.map(order.index) if c.name == "band" else c, ignore_index=True
+    )
+    return out.rename(columns={"group": "Group", "band": "Age"})[
+        [
+            "Age",
+            "Group",
+            "Refused, 2024",
+            "New plans, 2022",
+            "New plans, 2024",
+            "Growth of new plans",
+            "Plans ended, 2024",
+        ]
+    ]
 
 
 def in_units(outcome: protocol.Protocol) -> str:
@@ -421,7 +714,8 @@ def in_units(outcome: protocol.Protocol) -> str:
 
 
 def same_start(measure: str) -> pd.DataFrame:
-    """The estimate against councils that stood as badly at the start and signed nothing (`helpers.selection.same_start`)."""
+    """The estimate against councils that stood as badly at the start and signed nothing
+    (`helpers.selection.same_start`)."""
     from helpers import selection
 
     scale = str(measures.get(measure).scale)
@@ -433,4 +727,6 @@ def same_start(measure: str) -> pd.DataFrame:
         "baseline_adjusted": "Adjusted for the deficit of 2020",
     }
     kept = made[(made["event_time"] == "overall") & made["estimator"].isin(names)]
-    return kept.assign(estimator=kept["estimator"].map(names))[["estimator", *[c for c in estimation.COLUMNS[4:] if c in kept]]].reset_index(drop=True)
+    return kept.assign(estimator=kept["estimator"].map(names))[
+        ["estimator", *[c for c in estimation.COLUMNS[4:] if c in kept]]
+    ].reset_index(drop=True)

@@ -17,6 +17,9 @@ from helpers.errors import AssessError
 if TYPE_CHECKING:
     import pandas as pd
 
+#: Titles that say more than a measure's short name where the panel stands alone.
+TITLES = {"plans": "Plans in January"}
+
 #: Age bands and the youngest age in each, in order.
 BANDS: dict[str, int] = {"under 5": 0, "5 to 10": 5, "11 to 15": 11, "16 and over": 16}
 
@@ -46,7 +49,7 @@ def index(names: Sequence[str], by: str = "group", first_year: int | None = None
         base = made[made["year"] == made["year"].min()].set_index(by)["total"]
         made["index"] = 100 * made["total"] / made[by].map(base)
         made.insert(0, "measure", name)
-        made.insert(1, "title", measures.get(name).short)
+        made.insert(1, "title", TITLES.get(name, measures.get(name).short))
         parts.append(made)
     return pd.concat(parts, ignore_index=True)
 
@@ -69,7 +72,9 @@ def rates(name: str, by: str = "group", england: bool = True) -> pd.DataFrame:
     means = means[means[by].astype(str).str.len() > 0]
     if england:
         held = panel.england(name)
-        national = pd.DataFrame({by: "england", "year": held.index, "value": held.to_numpy(), "councils": councils.COUNT})
+        national = pd.DataFrame(
+            {by: "england", "year": held.index, "value": held.to_numpy(), "councils": councils.COUNT}
+        )
         means = pd.concat([means, national], ignore_index=True)
     return means
 
@@ -90,8 +95,9 @@ def beside(council: str, name: str, england: bool = True) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Shares:
-    """Shares (%) of all movement of a series within councils over time: `common` to the country, `programme` (differences
-    between the cohorts and the councils without an agreement, year by year), `own` to single councils; and sizes."""
+    """Shares (%) of all movement of a series within councils over time: `common` to the country, `programme`
+    (differences between the cohorts and the councils without an agreement, year by year), `own` to single councils;
+    and sizes."""
 
     common: float
     programme: float
@@ -101,16 +107,20 @@ class Shares:
 
 
 def decompose(name: str) -> Shares:
-    """Split the movement of a measure within councils into what all share, what goes with programme and cohort, and the rest.
+    """Split the movement of a measure within councils into what all share, what goes with programme and cohort, and
+    the rest.
 
     Values (logs where the measure says so) less each council's own mean; then the share of their squares explained by
     year means, and added by means of year and cohort (no agreement being one cohort). Councils with every year only.
-    The programme's share is an upper bound on its effect: cohorts differ by year for other reasons and by chance too.
+    The programme's part holds whatever separates cohorts, chance and other causes included; effects that differ
+    between the councils of a cohort are in the councils' own part.
     """
     import numpy as np
 
     frame = _complete(panel.series(name))
-    frame = frame.assign(y=np.log(frame["value"].where(frame["value"] > 0)) if measures.get(name).scale == "log" else frame["value"])
+    frame = frame.assign(
+        y=np.log(frame["value"].where(frame["value"] > 0)) if measures.get(name).scale == "log" else frame["value"]
+    )
     frame = frame.dropna(subset=["y"])
     frame["y"] = frame["y"] - frame.groupby("la_code")["y"].transform("mean")
     total = float((frame["y"] ** 2).sum())
@@ -139,8 +149,8 @@ def band(label: str) -> str:
 def by_age(resource: str, columns: Mapping[str, str] | Sequence[str], by: str = "group") -> pd.DataFrame:
     """Counts by age band, group and year from one of the by-age resources: frame [year, BY, band, *columns].
 
-    `resource`: ehc_requests_by_age, ehc_new_plans_by_age, ehc_caseload_by_age or ehc_ceased_plans_by_age; `columns`: the
-    publisher's columns, or a mapping from them to other names. Councils that have figures in every year only.
+    `resource`: ehc_requests_by_age, ehc_new_plans_by_age, ehc_caseload_by_age or ehc_ceased_plans_by_age; `columns`:
+    the publisher's columns, or a mapping from them to other names. Councils that have figures in every year only.
     """
     import pandas as pd
 
@@ -163,4 +173,6 @@ def by_age(resource: str, columns: Mapping[str, str] | Sequence[str], by: str = 
     frame["band"] = frame["breakdown"].map(band)
     out = frame.groupby(["year", by, "band"], observed=True)[list(named.values())].sum().reset_index()
     order = {name: i for i, name in enumerate([*BANDS, "not known"])}
-    return out.sort_values(["year", by, "band"], key=lambda c: c.map(order) if c.name == "band" else c, ignore_index=True)
+    return out.sort_values(
+        ["year", by, "band"], key=lambda c: c.map(order) if c.name == "band" else c, ignore_index=True
+    )

@@ -1,7 +1,7 @@
 """The same estimate on other cuts of the data: known problems left out, one side of a break, groups of councils.
 
-Each row is the main estimator of `helpers.protocol` (Callaway and Sant'Anna, never Safety Valve councils as controls) on a
-restricted panel. Nothing here decides a verdict: it shows what the estimate rests on.
+Each row is the main estimator of `helpers.protocol` (Callaway and Sant'Anna, never Safety Valve councils as controls)
+on a restricted panel. Nothing here decides a verdict: it shows what the estimate rests on.
 """
 
 from __future__ import annotations
@@ -49,29 +49,51 @@ class Variation:
         return kept
 
 
+def doubtful(measure: str) -> tuple[str, ...]:
+    """ONS codes of councils with a figure of the measure (or of a part of it) that looks wrong but was kept as
+    printed."""
+    from importlib import resources
+
+    import yaml
+
+    entries = yaml.safe_load(resources.files("helpers").joinpath("known_errors.yaml").read_text(encoding="utf-8"))
+    names = {measure, *measures.get(measure).parts}
+    if measure == "refusal_to_assess":  # the long series has no parts, but the same figures behind it
+        names.add("refusals")
+    found: set[str] = set()
+    for entry in entries:
+        about = entry["measure"] if isinstance(entry["measure"], list) else [entry["measure"]]
+        if entry["action"] == "keep" and names & set(about):
+            found.update(entry.get("areas", ()))
+    return tuple(sorted(found))
+
+
 def known_problems(measure: str) -> list[Variation]:
-    """The cuts every headline is put through: councils with notes, tiny councils, reorganised councils, covid years, the
-    year 2023, and each side of the change of the SEN2 return (collected by council to 2022, by child from the 2023
-    collection, which covers flows of 2022 and counts of January 2023 on)."""
+    """The cuts every headline is put through: councils with notes, tiny councils, reorganised councils, covid years,
+    the year 2023, years to 2022, and years from the change of the SEN2 return on (child by child from the 2023
+    collection, which covers flows of 2022 and counts of January 2023); and councils whose printed figures look wrong,
+    where there are any."""
     people = panel.councils()
     formed = tuple(people[people["formed"].notna()]["la_code"])
     january = measures.get(measure).kind == "january_count"
+    odd = doubtful(measure)
     return [
         Variation("main", "Main estimate"),
+        *([Variation("doubtful", "Without councils whose printed figures look wrong", odd)] if odd else []),
         Variation("noted", "Without four councils the publisher's notes name", tuple(NOTED.values())),
         Variation("tiny", "Without the two smallest councils", tuple(TINY.values())),
         Variation("boundaries", "Without councils formed since 2019", formed),
         Variation("covid", "Without 2020 and 2021", skip=(2020, 2021)),
         Variation("no_2023", "Without 2023", skip=(2023,)),
-        Variation("to_2022", "Through 2022 only, before child-level returns", last_year=2022),
+        Variation("to_2022", "Through 2022 only", last_year=2022),
         Variation("child_level", "From the first child-level returns on", first_year=2023 if january else 2022),
     ]
 
 
 def compare(measure: str, variations: Sequence[Variation], data: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The main estimate under each variation: frame [name, label, estimate, std_error, lower, upper, p_value, n_treated,
-    n_control, first_year, last_year], in reported units. `data`: a prepared frame to use in place of the measure's own.
-    A variation that leaves nothing to compare is left out."""
+    """The main estimate under each variation: frame [name, label, estimate, std_error, lower, upper, p_value,
+    n_treated, n_control, first_year, last_year], in reported units. `data`: a prepared frame to use in place of the
+    measure's own. A variation that leaves nothing to compare is left out."""
     import pandas as pd
 
     scale = str(measures.get(measure).scale)
@@ -104,9 +126,9 @@ def _row(study: inference.Study, scale: str) -> dict[str, Any]:
 def subgroups(measure: str, labels: pd.Series, split: str) -> pd.DataFrame:
     """The main estimate for parts of the Safety Valve councils against the same controls; exploratory.
 
-    labels: la_code -> part (missing: left out). Returns one row a part [split, label, estimate, ..., n_treated] and, when
-    there are two parts, a row "difference" (second less first, on the analysis scale in points; in per cent it is the
-    ratio), whose error allows for the shared controls.
+    labels: la_code -> part (missing: left out). Returns one row a part [split, label, estimate, ..., n_treated] and,
+    when there are two parts, a row "difference" (second less first, on the analysis scale in points; in per cent it is
+    the ratio), whose error allows for the shared controls.
     """
     import numpy as np
     import pandas as pd
@@ -142,6 +164,32 @@ def subgroups(measure: str, labels: pd.Series, split: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def reassigned(measure: str, labels: pd.Series, draws: int = 999, seed: int = 2021) -> float:
+    """Randomisation p (two-sided) of the difference between two parts of the Safety Valve councils: the labels are
+    dealt out at random among those councils, keeping how many there are of each. Raises AssessError unless there are
+    two parts."""
+    import numpy as np
+
+    names = [x for x in dict.fromkeys(labels.dropna().sort_values(kind="stable")) if x]
+    if len(names) != 2:
+        raise AssessError(f"A difference needs two parts, not {len(names)}.")
+    whole = inference.panel(protocol.prepare(measure), str(measures.get(measure).scale))
+    part = np.array([labels.get(code) for code in whole.codes], dtype=object)
+    labelled = np.flatnonzero((whole.first > 0) & np.isin(part, names))
+    grid = inference.cells(whole.years, whole.cohorts)
+    second = part[labelled] == names[1]
+    rng = np.random.default_rng(seed)
+    dealt = np.vstack([second, rng.permuted(np.broadcast_to(second, (draws, len(second))), axis=1)])
+
+    def overall(keep: Any) -> Any:
+        given = np.tile(np.where(whole.first > 0, inference.EXCLUDED, 0), (len(keep), 1))
+        given[:, labelled] = np.where(keep, whole.first[labelled], inference.EXCLUDED)
+        return inference.batch(whole.values, given, grid).overall
+
+    gap = np.abs(overall(dealt) - overall(~dealt))
+    return float((1 + (gap[1:] >= gap[0] - 1e-12).sum()) / (1 + draws))
+
+
 def halves(values: pd.Series, low: str, high: str) -> pd.Series:
     """Label each council by whether its value is at or below the median of those known, or above it."""
     known = values.dropna()
@@ -149,7 +197,9 @@ def halves(values: pd.Series, low: str, high: str) -> pd.Series:
     return known.map(lambda v: low if v <= middle else high)
 
 
-def delivering_better_value(measure: str, outcome: str, first_years: Mapping[str, int], **options: Any) -> protocol.Protocol:
+def delivering_better_value(
+    measure: str, outcome: str, first_years: Mapping[str, int], **options: Any
+) -> protocol.Protocol:
     """The full protocol with Delivering Better Value councils as treated and councils in neither programme as controls.
 
     Safety Valve councils are left out. first_years: tranche (as in councils.parquet) -> first exposed year.
@@ -173,7 +223,8 @@ def delivering_better_value(measure: str, outcome: str, first_years: Mapping[str
         covariates=protocol.baseline(),
         **options,
     )
-    # Controls are named for Safety Valve studies; and leaving Delivering Better Value councils out changes nothing here.
+    # Controls are named for Safety Valve studies; and leaving Delivering Better Value councils out changes nothing
+    # here.
     effects = made.effects[made.effects["estimator"] != "no_dbv"].assign(controls=NEITHER)
     forest = made.forest[made.forest["estimator"] != "no_dbv"]
     return replace(made, effects=effects.reset_index(drop=True), forest=forest.reset_index(drop=True))
