@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 TOP = 20  # how many of the largest revisions are kept
 # Columns that say what a row is about even when they hold numbers.
 NAMING = re.compile(r"(^|[_ ])(year|years|period|code|id|number|cohort|upn|urn|sheet|row|line|date)s?$|^time[_ ]", re.I)
+YEARS = ("year", "signed_year", "first_year", "last_year", "time_period", "period", "cohort", "rank")
 MEASURE = ("measure", "indicator", "short_desc", "short desc", "category", "line", "item")
 AREA = ("la_name", "la_and_regions", "la and regions", "council", "area_name", "name", "la_code", "new_la_code", "code")
 PERIOD = ("year", "period", "time_period", "years", "financial_year")
@@ -96,7 +97,10 @@ def values_of(frame: pd.DataFrame, schema: dict[str, Any] | None = None) -> list
     types = {item["name"]: item.get("type") for item in (schema or {}).get("fields", [])}
     found = []
     for name in frame.columns:
-        if name in keys or NAMING.search(str(name)):
+        if name in keys:
+            continue
+        # A declared type says more than a name: "requests_received_in_year" counts requests.
+        if str(name).lower() in YEARS or (name not in types and NAMING.search(str(name))):
             continue
         if str(name).lower() in ("value", "values") or types.get(name) in ("number", "integer"):
             found.append(name)

@@ -158,6 +158,7 @@ def screen_tables(
         old, new = (pd.to_numeric(merged[f"{value}|{side}"], errors="coerce") for side in ("old", "new"))
         text = merged[f"{value}|new"].where(new.isna() & merged["_merge"].eq("both"), "")
         known = set(before[value][pd.to_numeric(before[value], errors="coerce").isna()])
+        known |= set((schema or {}).get("missingValues", []))
         strange = sorted(set(text) - known - {""})
         if strange:
             stop(
