@@ -46,7 +46,8 @@ def test_councils_with_a_gap_make_no_step(world, monkeypatch):
 def test_growth_by_group_and_all():
     made = trends.growth("requests", 2019, 2024)
     assert set(made.index) == {"safety_valve", "dbv", "neither", "all"}
-    assert made["all"] == pytest.approx(100 * (1.1**5 - 1), abs=3)
+    assert made.loc["all", "growth"] == pytest.approx(100 * (1.1**5 - 1), abs=3)
+    assert made["councils"].to_dict() == {"safety_valve": 20, "dbv": 15, "neither": 15, "all": 50}
 
 
 def test_rates_are_means_over_councils_with_england():

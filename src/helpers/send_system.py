@@ -34,6 +34,11 @@ DBV_EXPOSED: dict[str, int] = {"1": 2023, "2": 2023, "unknown": 2024}
 HEADS = {"%": "Per cent", "pp": "Percentage points", "per 1,000 people": "Per 1,000 people aged 0 to 25"}
 
 
+def latest(measure: str) -> int:
+    """The last year for which England has a figure."""
+    return int(panel.england(measure).index.max())
+
+
 def run(draws: int = protocol.DRAWS) -> dict[str, protocol.Protocol]:
     """The full protocol for every outcome, and for new plans in Delivering Better Value councils (DBV_OUTCOME)."""
     found = {name: protocol.run_measure(name, family="requests_and_plans", draws=draws) for name in OUTCOMES}
@@ -49,7 +54,9 @@ class _Sourced:
 
     def fact(self, id: str, *args: Any, **kwargs: Any) -> Any:
         outcome = id.split(".")[1]
-        kwargs["sources"] = sources("new_plans" if outcome == DBV_OUTCOME else outcome)
+        measure = "new_plans" if outcome == DBV_OUTCOME else outcome
+        kwargs["sources"] = sources(measure)
+        kwargs.setdefault("years", span(measure))
         return self._book.fact(id, *args, **kwargs)
 
     def effects(self, frame: pd.DataFrame) -> None:
@@ -66,6 +73,12 @@ def sources(*names: str) -> tuple[str, ...]:
         if definition.way == "per_population":
             found["population_deprivation"] = None
     return tuple(found)
+
+
+def span(*names: str) -> tuple[int, int]:
+    """The first and last year of some measures together."""
+    held = [measures.get(name) for name in names]
+    return min(m.first_year for m in held), max(m.last_year for m in held)
 
 
 def record(book: Any, results: Mapping[str, protocol.Protocol]) -> pd.Series:
@@ -240,7 +253,7 @@ def record_robustness(book: Any, measure: str, made: pd.DataFrame) -> None:
             p=row["p_value"],
             n=row["n_treated"],
             years=(row["first_year"], row["last_year"]),
-            sources=sources(measure),
+            sources=(*sources(measure), *(("ehc_requests",) if row["name"] == "as_published" else ())),
         )
 
 
@@ -297,21 +310,23 @@ def parts_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def record_trends(book: Any, last: int, plans_last: int) -> None:
-    """system.growth.MEASURE.GROUP (% since 2019), system.refusal.GROUP.YEAR (mean rate), system.share.MEASURE.PART."""
+    """system.growth.MEASURE.GROUP (% since 2019), system.refusal.GROUP.YEAR and .latest (mean rate),
+    system.share.MEASURE.PART."""
     for name, end in (("requests", last), ("new_plans", last), ("plans", plans_last)):
-        for group, value in trends.growth(name, 2019, end).items():
+        for group, row in trends.growth(name, 2019, end).iterrows():
             book.fact(
                 f"system.growth.{name}.{group}",
-                float(value),
+                float(row["growth"]),
                 unit="%",
                 digits=0,
+                n=int(row["councils"]),
                 years=(2019, end),
                 sources=sources(name),
             )
     held = trends.rates("refusal_to_assess").dropna(subset=["value"])
     for row in held[held["year"].isin([2016, 2020, last])].to_dict("records"):
         book.fact(
-            f"system.refusal.{row['group']}.{row['year']}",
+            f"system.refusal.{row['group']}.{'latest' if row['year'] == last else row['year']}",
             row["value"],
             unit="%",
             n=row["councils"],
@@ -354,7 +369,7 @@ def record_people(book: Any, results: Mapping[str, protocol.Protocol], last: int
             sources=from_,
         )
         book.fact(
-            f"system.{name}.safety_valve.{made.year}",
+            f"system.{name}.safety_valve.latest",
             made.base,
             unit="count",
             n=made.councils,
@@ -378,6 +393,7 @@ def record_checks(
         before.p,
         unit="p",
         n=before.councils,
+        years=span("plans"),
         sources=(*sources("plans"), "conditions"),
     )
     book.fact(
@@ -385,6 +401,7 @@ def record_checks(
         before.p - 0.05,
         unit="p above 5%",
         n=before.councils,
+        years=span("plans"),
         sources=(*sources("plans"), "conditions"),
     )
     dealt = variations.reassigned("plans", told, draws)
@@ -393,6 +410,7 @@ def record_checks(
         dealt,
         unit="p",
         n=int(told.notna().sum()),
+        years=span("plans"),
         sources=(*sources("plans"), "conditions"),
     )
     gap = found[(found["group"] == "Condition on decisions") & (found["estimator"] == "difference")]
@@ -439,6 +457,7 @@ def record_readings(book: Any, results: Mapping[str, protocol.Protocol], cuts: p
             results[name].pretrend_p - 0.05,
             unit="p above 5%",
             n=int(results[name].main["n_treated"]),
+            years=span(name),
             sources=sources(name),
         )
     spread = results["refusal_to_assess"].forest.set_index("estimator")["estimate"].drop("leave_one_out")
@@ -448,20 +467,43 @@ def record_readings(book: Any, results: Mapping[str, protocol.Protocol], cuts: p
             float(value),
             unit="pp",
             n=len(spread),
+            years=span("refusal_to_assess"),
             sources=sources("refusal_to_assess"),
         )
     for key, value in (("low", cuts["estimate"].min()), ("high", cuts["estimate"].max())):
-        book.fact(f"system.range.cuts.plans.{key}", float(value), unit="%", n=len(cuts), sources=sources("plans"))
+        book.fact(
+            f"system.range.cuts.plans.{key}",
+            float(value),
+            unit="%",
+            n=len(cuts),
+            years=span("plans"),
+            sources=sources("plans"),
+        )
     whole = overview(results, without=(DBV_OUTCOME, "refusal_to_assess_sen2"))
     silent = int(((whole["lower"] <= 0) & (whole["upper"] >= 0)).sum())
-    book.fact("system.silent", silent, unit="count", n=len(whole), sources=sources(*whole["outcome"]))
-    book.fact("system.outcomes", len(whole), unit="count", n=len(whole), sources=sources(*whole["outcome"]))
+    book.fact(
+        "system.silent",
+        silent,
+        unit="count",
+        n=len(whole),
+        years=span(*whole["outcome"]),
+        sources=sources(*whole["outcome"]),
+    )
+    book.fact(
+        "system.outcomes",
+        len(whole),
+        unit="count",
+        n=len(whole),
+        years=span(*whole["outcome"]),
+        sources=sources(*whole["outcome"]),
+    )
     aim = float(book.get("policy.dbv.new_plans").value)
     book.fact(
         "system.dbv_room",
         float(results[DBV_OUTCOME].main["lower"]) + aim,
         unit="points",
         n=int(results[DBV_OUTCOME].main["n_treated"]),
+        years=span("new_plans"),
         sources=sources("new_plans"),
     )
     earlier = float(book.get("policy.lsa.did").value)
@@ -469,6 +511,8 @@ def record_readings(book: Any, results: Mapping[str, protocol.Protocol], cuts: p
         "system.less_than_earlier",
         float(results["refusal_to_assess"].main["estimate"]) - earlier,
         unit="pp",
+        n=int(results["refusal_to_assess"].main["n_treated"]),
+        years=span("refusal_to_assess"),
         sources=sources("refusal_to_assess"),
     )
 

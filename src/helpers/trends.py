@@ -54,13 +54,16 @@ def index(names: Sequence[str], by: str = "group", first_year: int | None = None
     return pd.concat(parts, ignore_index=True)
 
 
-def growth(name: str, first: int, last: int, by: str = "group") -> pd.Series:
-    """Growth of a count between two years in per cent, by group and for all of them ("all")."""
+def growth(name: str, first: int, last: int, by: str = "group") -> pd.DataFrame:
+    """Growth of a count between two years, by group and for all of them ("all"): index BY, columns growth (%) and
+    councils (with both figures)."""
     frame = panel.series(name, years=(first, last))
     frame = _complete(frame[frame["year"].isin([first, last])])
     totals = frame.groupby([by, "year"])["value"].sum().unstack("year")
+    totals["councils"] = frame.groupby(by)["la_code"].nunique()
     totals.loc["all"] = totals.sum()
-    return (100 * (totals[last] / totals[first] - 1)).rename("growth")
+    totals["growth"] = 100 * (totals[last] / totals[first] - 1)
+    return totals[["growth", "councils"]].astype({"councils": int})
 
 
 def rates(name: str, by: str = "group", england: bool = True) -> pd.DataFrame:
