@@ -1,0 +1,742 @@
+"""A manuscript in its three forms: one HTML page, a PDF by Typst, and a Word document.
+
+pandoc reads the manuscript once, with its citations; the syntax tree is then dressed for each form and written by pandoc.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import html
+import json
+import os
+import re
+import subprocess
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+from helpers import facts as fact_words
+from helpers import provenance
+from helpers.errors import AssessError
+from helpers.manuscript import TEMPLATES, Asset, Manuscript, table
+from helpers.tables import Column, Table
+
+READER = "markdown+smart+fenced_divs+bracketed_spans+footnotes+pipe_tables-tex_math_dollars-raw_tex"
+Node = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Edition:
+    """What a rendering needs besides the manuscript: the date of the data, as words and as seconds, and the bibliography."""
+
+    date: str
+    epoch: int
+    bibliography: Path
+    glossary: Sequence[Mapping[str, Any]]
+
+
+def pandoc(arguments: Sequence[str], text: str | None = None, epoch: int = 0) -> str:
+    """Run the bundled pandoc and give its output. Raises AssessError with pandoc's own words."""
+    import pypandoc
+
+    done = subprocess.run(
+        [pypandoc.get_pandoc_path(), *arguments],
+        input=text.encode() if text is not None else None,
+        capture_output=True,
+        env={**os.environ, "SOURCE_DATE_EPOCH": str(epoch)},
+        check=False,
+    )
+    if done.returncode:
+        raise AssessError(f"pandoc could not make the report: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout.decode()
+
+
+_CITATION = re.compile(r"(?<![\w.\\])@([A-Za-z][\w-]*)")
+
+
+def citations(text: str, bibliography: Path) -> str:
+    """`text` with other names of a reference (`ids` in the .bib file) made its key. Raises AssessError for an unknown key."""
+    if not bibliography.is_file():
+        return text
+    keys: dict[str, str] = {}
+    for key, rest in re.findall(r"(?m)^@\w+\{([\w-]+),(.*)$", bibliography.read_text(encoding="utf-8")):
+        others = re.search(r"\bids = \{([^}]*)\}", rest)
+        for name in [key, *(others[1].split(",") if others else [])]:
+            keys[name.strip()] = key
+
+    def one(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in keys:
+            raise AssessError(f"No reference {name!r} in {bibliography.name}{fact_words.near(name, keys)}.")
+        return f"@{keys[name]}"
+
+    return _CITATION.sub(one, text)
+
+
+def parse(text: str, edition: Edition) -> Node:
+    """The manuscript's syntax tree, citations resolved."""
+    arguments = ["-f", READER, "-t", "json"]
+    if edition.bibliography.is_file():
+        text = citations(text, edition.bibliography)
+        arguments += ["--citeproc", f"--bibliography={edition.bibliography}", "--metadata=link-citations:true", "--metadata=lang:en-GB"]
+    return json.loads(pandoc(arguments, text, edition.epoch))
+
+
+# The tree
+
+
+def walk(node: Any, change: Callable[[Node], Any]) -> Any:
+    """`node` with `change` applied to every element, innermost first; it may give an element, a list of them, or None to keep it."""
+    if isinstance(node, list):
+        out = []
+        for item in node:
+            new = walk(item, change)
+            if isinstance(item, dict) and "t" in item and isinstance(new, list):
+                out.extend(new)
+            else:
+                out.append(new)
+        return out
+    if isinstance(node, dict):
+        if "t" in node:
+            kept = {**node, "c": walk(node["c"], change)} if "c" in node else node
+            changed = change(kept)
+            return kept if changed is None else changed
+        return {k: walk(v, change) for k, v in node.items()}
+    return node
+
+
+def _attributes(node: Node) -> tuple[str, list[str], dict[str, str]]:
+    identifier, classes, pairs = node["c"][1 if node["t"] == "Header" else 0]
+    return identifier, classes, dict(pairs)
+
+
+def _inlines(text: str) -> list[Node]:
+    out: list[Node] = []
+    for part in re.split(r"(\s+)", text):
+        if part:
+            out.append({"t": "Space"} if part.isspace() else {"t": "Str", "c": part})
+    return out
+
+
+def _raw(form: str, text: str) -> Node:
+    return {"t": "RawBlock", "c": [form, text]}
+
+
+def _raw_inline(form: str, text: str) -> Node:
+    return {"t": "RawInline", "c": [form, text]}
+
+
+def text_of(node: Any) -> str:
+    """The words of a node, without formatting."""
+    if isinstance(node, list):
+        return "".join(text_of(n) for n in node)
+    if not isinstance(node, dict):
+        return ""
+    kind, content = node.get("t"), node.get("c")
+    if kind == "Str":
+        return str(content)
+    if kind in ("Space", "SoftBreak", "LineBreak"):
+        return " "
+    if kind in ("Code", "Math"):
+        return str(content[1])
+    if kind == "Quoted":
+        left, right = ("‘", "’") if content[0]["t"] == "SingleQuote" else ("“", "”")
+        return left + text_of(content[1]) + right
+    if kind in ("Note", "RawInline"):
+        return ""
+    if kind in ("Span", "Link", "Image", "Header"):
+        return text_of(content[2] if kind == "Header" else content[1])
+    return text_of(content)
+
+
+def slug(key: str) -> str:
+    """A key as part of an identifier."""
+    return re.sub(r"[^a-z0-9-]+", "-", key.lower()).strip("-")
+
+
+def anchor(asset: Asset) -> str:
+    """The identifier of a figure or table in the report."""
+    return f"{'fig' if asset.kind == 'figure' else 'tab'}-{slug(asset.key)}"
+
+
+@dataclass
+class Numbering:
+    """Numbers of headings, figures and tables, in reading order."""
+
+    labels: dict[str, str]  # "figure:chapter/name" -> "Figure 5.1"
+    contents: list[tuple[int, str, str, str]]  # level, id, number, title
+    order: list[str]
+
+
+def number(tree: Node, manuscript: Manuscript) -> tuple[Node, Numbering]:
+    """Number sections, figures and tables; resolve references to them. Raises AssessError for a reference to nothing."""
+    sections = {s.id: s for s in manuscript.sections}
+    state: dict[str, Any] = {"section": None, "sub": 0, "figure": 0, "table": 0}
+    found = Numbering({}, [], [])
+    blocks: list[Node] = []
+    seen: set[str] = set()
+
+    def visit(block: Node) -> Node | None:
+        if block["t"] == "Header":
+            level, (identifier, classes, pairs), inlines = block["c"]
+            if level == 1:
+                section = sections[identifier]
+                state.update(section=section, sub=0, figure=0, table=0)
+                found.contents.append((1, identifier, section.number, section.title))
+                return None
+            mark = ""
+            section = state["section"]
+            if level == 2 and section.number:
+                state["sub"] += 1
+                mark = f"{section.number}.{state['sub']}"
+            identifier = f"{section.id}-{slug(text_of(inlines))}"
+            while identifier in seen:
+                identifier += "-2"
+            seen.add(identifier)
+            if level == 2:
+                found.contents.append((2, identifier, mark, text_of(inlines)))
+            return {"t": "Header", "c": [level, [identifier, classes, [*pairs, ["number", mark]]], inlines]}
+        if block["t"] == "Div":
+            _, classes, pairs = _attributes(block)
+            if "asset" in classes:
+                kind, key = pairs["kind"], f"{pairs['kind']}:{pairs['key']}"
+                state[kind] += 1
+                prefix = state["section"].number or state["section"].title[0]
+                found.labels[key] = f"{kind.capitalize()} {prefix}.{state[kind]}"
+                found.order.append(key)
+                return None
+            block["c"][1] = [visit(b) or b for b in block["c"][1]]
+        return None
+
+    for block in tree["blocks"]:
+        blocks.append(visit(block) or block)
+
+    def resolve(node: Node) -> Any:
+        if node["t"] != "Span":
+            return None
+        _, classes, pairs = _attributes(node)
+        if "ref" not in classes:
+            return None
+        kind = "figure" if pairs["kind"] == "fig" else "table"
+        here = f"{kind}:{pairs['chapter']}/{pairs['name']}"
+        options = [here] if here in found.labels else [k for k in found.labels if k.startswith(f"{kind}:") and k.endswith(f"/{pairs['name']}")]
+        if len(options) != 1:
+            listed = [k.split("/", 1)[1] for k in found.labels if k.startswith(f"{kind}:")]
+            if manuscript.missing and not options:
+                return _inlines(f"a {kind} in a chapter that is not part of this build")
+            what = f"more than one {kind}" if options else f"no {kind}"
+            raise AssessError(f"{pairs['chapter']}: [](#{pairs['kind']}-{pairs['name']}) refers to {what} named {pairs['name']!r}{fact_words.near(pairs['name'], listed)}.")
+        asset = manuscript.assets[options[0]]
+        return {"t": "Link", "c": [["", ["xref"], []], _inlines(found.labels[options[0]]), [f"#{anchor(asset)}", ""]]}
+
+    return {**tree, "blocks": walk(blocks, resolve)}, found
+
+
+def link_terms(blocks: list[Node], glossary: Sequence[Mapping[str, Any]], make: Callable[[str, Mapping[str, Any]], Node]) -> list[Node]:
+    """The first use of each glossary term in a section made into what `make` gives."""
+    forms = sorted(((form, entry) for entry in glossary for form in [entry["term"], *entry.get("also", [])]), key=lambda f: -len(f[0]))
+    if not forms:
+        return blocks
+    lookup = {form.lower(): entry for form, entry in forms}
+    exact = {form.lower(): form for form, _ in forms if any(c.isupper() for c in form)}
+    pattern = re.compile(r"(?<![\w-])(" + "|".join(re.escape(form) for form, _ in forms) + r")(?![\w-])", re.IGNORECASE)
+    done: set[str] = set()
+
+    def tokens(inlines: list[Node]) -> list[Node]:
+        out: list[Node] = []
+        run = ""
+
+        def flush() -> None:
+            nonlocal run
+            at = 0
+            for match in pattern.finditer(run):
+                word = match[1]
+                entry = lookup[word.lower()]
+                if entry["term"] in done or (word.lower() in exact and word != exact[word.lower()] and word[1:] != exact[word.lower()][1:]):
+                    continue
+                done.add(entry["term"])
+                out.extend(_inlines(run[at : match.start()]))
+                out.append(make(word, entry))
+                at = match.end()
+            out.extend(_inlines(run[at:]))
+            run = ""
+
+        for node in inlines:
+            if node["t"] == "Str":
+                run += node["c"]
+            elif node["t"] in ("Space", "SoftBreak"):
+                run += " "
+            else:
+                flush()
+                out.append(node)
+        flush()
+        return out
+
+    def visit(block: Node) -> Node:
+        if block["t"] == "Header" and block["c"][0] == 1:
+            done.clear()
+        elif block["t"] in ("Para", "Plain"):
+            return {**block, "c": tokens(block["c"])}
+        elif block["t"] in ("BulletList", "OrderedList"):
+            items = block["c"] if block["t"] == "BulletList" else block["c"][1]
+            fresh = [[visit(b) for b in item] for item in items]
+            return {**block, "c": fresh if block["t"] == "BulletList" else [block["c"][0], fresh]}
+        elif block["t"] == "Div" and block["c"][0][0] != "refs" and "gap" not in block["c"][0][1]:
+            return {**block, "c": [block["c"][0], [visit(b) for b in block["c"][1]]]}
+        elif block["t"] == "BlockQuote":
+            return {**block, "c": [visit(b) for b in block["c"]]}
+        return block
+
+    return [visit(b) for b in blocks]
+
+
+def _write(tree: Node, form: str, edition: Edition, *options: str) -> str:
+    return pandoc(["-f", "json", "-t", form, "--wrap=none", *options], json.dumps(tree), edition.epoch)
+
+
+def address(text: str) -> str | None:
+    """The first web address of a cell, if it holds one."""
+    found = re.match(r"\s*(https?://\S+?)[;,]?(?:\s|$)", text)
+    return found[1] if found else None
+
+
+def domain(url: str) -> str:
+    """The site of an address, as readers know it."""
+    return urlparse(url).netloc.removeprefix("www.")
+
+
+# HTML
+
+
+def _svg(asset: Asset) -> str:
+    """The figure's SVG for one page among others: ids made unique, size left to the page, colours by name so that they follow dark mode."""
+    key = slug(asset.key)
+    text = asset.path(".plain.svg").read_text(encoding="utf-8")
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{key}.\1"', text)
+    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}.\1)", text)
+    text = re.sub(r'href="#([^"]+)"', rf'href="#{key}.\1"', text)
+    text = re.sub(r"(\d+\.\d\d)\d+", r"\1", text)
+    text = re.sub(r"\n\s*", "\n", text)
+    for colour, name in _COLOUR_NAMES.items():
+        text = re.sub(rf"(fill|stroke): {colour}\b", rf"\1: var(--{name}, {colour})", text)
+    text = re.sub(r"font: ([^;\"]*?)'Assess Sans'[^;\"]*", r"font: \1var(--sans)", text)
+    head, rest = text.split(">", 1)
+    head = re.sub(r' (?:width|height|version|xmlns|xmlns:xlink)="[^"]*"', "", head)
+    title = html.escape(asset.meta["title"])
+    described = html.escape(asset.meta["alt"])
+    return f'{head} role="img" aria-labelledby="{key}-t {key}-d"><title id="{key}-t">{title}</title><desc id="{key}-d">{described}</desc>{rest}'
+
+
+_COLOUR_NAMES = {
+    "#1d2730": "fig-ink",
+    "#56616b": "fig-muted",
+    "#dfe3e7": "fig-grid",
+    "#8a949d": "fig-rule",
+    "#ffffff": "fig-paper",
+    "#12436d": "fig-blue",
+    "#c4500a": "fig-orange",
+    "#a8440a": "fig-orange-text",
+    "#949494": "fig-grey",
+    "#6b6b6b": "fig-grey-text",
+    "#1f8a80": "fig-teal",
+    "#801650": "fig-plum",
+    "#3b1a5a": "fig-cohort-1",
+    "#12608c": "fig-cohort-2",
+    "#28a197": "fig-cohort-3",
+    "#1b756e": "fig-cohort-3-text",
+    "#a38a00": "fig-cohort-4",
+    "#7d6a00": "fig-cohort-4-text",
+}
+
+
+def _data_link(asset: Asset) -> str:
+    data = base64.b64encode(asset.path(".csv").read_bytes()).decode()
+    return f'<a class="download" download="{html.escape(asset.name)}.csv" href="data:text/csv;base64,{data}">Data<span class="vh"> of {html.escape(asset.meta["title"])}</span> (CSV)</a>'
+
+
+def _made_by(asset: Asset) -> str:
+    if asset.chapter == "annex":  # made here, from the logs and the claims register, not by a notebook
+        return ""
+    notebook = f"notebooks/{asset.chapter}.html"
+    where = f'<a href="{notebook}">{asset.chapter}</a>' + (f", cell {asset.cell}" if asset.cell else "")
+    code = f'<details class="code"><summary>Code</summary><pre tabindex="0"><code>{html.escape(asset.code)}</code></pre></details>' if asset.code else ""
+    return f'<p class="made">Notebook {where}. {_data_link(asset)}</p>{code}'
+
+
+def _html_figure(asset: Asset, label: str) -> str:
+    meta = asset.meta
+    subtitle = f'<span class="subtitle">{html.escape(meta["subtitle"])}</span>' if meta.get("subtitle") else ""
+    sources = "; ".join(provenance.words(meta.get("sources") or []))
+    source = f'<p class="source">Source: {html.escape(sources)}</p>' if sources else ""
+    return (
+        f'<figure id="{anchor(asset)}" class="figure"><figcaption><span class="label">{label}</span> '
+        f'<span class="finding">{html.escape(meta["title"])}</span>{subtitle}</figcaption>'
+        f'<div class="plot" tabindex="0" role="group" aria-label="{label}">{_svg(asset)}</div>{source}{_made_by(asset)}</figure>'
+    )
+
+
+def _html_cell(text: str, value: Any, column: Column) -> str:
+    link = address(text)
+    inner = f'<a href="{html.escape(link)}">{html.escape(domain(link))}</a>' if link else html.escape(text)
+    kind = text.lower()
+    if kind in _VERDICTS:
+        inner = f'<span class="verdict v-{slug(kind)}">{inner}</span>'
+    sort = "" if value is None else f' data-value="{html.escape(str(value))}"' if column.numeric else ""
+    return f'{sort}{" class=num" if column.numeric else ""}>{inner}'
+
+
+_VERDICTS = {"supported", "partly supported", "contradicted", "no effect found", "cannot tell", "documents only", "not testable"}
+
+
+def html_table(made: Table, identifier: str, label: str, after: str = "") -> str:
+    """A captioned table that can be sorted and, when wide, scrolled."""
+    heads = "".join(f'<th scope="col"{" class=num" if c.numeric else ""}>{html.escape(c.name)}</th>' for c in made.columns)
+    rows = []
+    for texts, values in zip(made.cells, made.values, strict=True):
+        tags = []
+        for place, (text, value, column) in enumerate(zip(texts, values, made.columns, strict=True)):
+            tag = "th scope=row" if place == 0 else "td"
+            tags.append(f"<{tag}{_html_cell(text, value, column)}</{tag[:2]}>")
+        rows.append("<tr>" + "".join(tags) + "</tr>")
+    caption = f'<span class="label">{html.escape(label)}</span> {html.escape(made.title)}' if label else html.escape(made.title)
+    note = f'<p class="note">{html.escape(made.note)}</p>' if made.note else ""
+    sources = "; ".join(provenance.words(made.sources))
+    source = f'<p class="source">Source: {html.escape(sources)}</p>' if sources else ""
+    sortable = " sortable" if len(made.cells) > 3 else ""
+    dense = " dense" if len(made.columns) > 6 else ""
+    return (
+        f'<div class="table" id="{identifier}"><div class="scroll" role="region" tabindex="0" aria-labelledby="{identifier}-c">'
+        f'<table class="data{sortable}{dense}"><caption id="{identifier}-c">{caption}</caption><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>{note}{source}{after}</div>"
+    )
+
+
+def _fact_entries(manuscript: Manuscript) -> str:
+    """The list of facts the prose uses: where a number's link leads, and what its dialog shows."""
+    entries = []
+    for id in sorted(manuscript.used):
+        fact = manuscript.facts[id]
+        rows = [("Value", fact.display)]
+        if fact.lower is not None and fact.upper is not None:
+            rows.append(("95% interval", fact.interval()))
+        if fact.p is not None:
+            rows.append(("Probability by chance", fact.form("p")))
+        if fact.n is not None:
+            rows.append(("Sample", fact_words.number(fact.n, 0)))
+        if fact.years:
+            rows.append(("Years", fact.years))
+        text = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in rows)
+        if fact.sources:
+            known = provenance.resources()
+            names = []
+            for name in fact.sources:
+                link = known[name].link if name in known else address(name) or ""
+                words = known[name].words() if name in known else domain(name) if link else name
+                names.append(f'<a href="{html.escape(link)}">{html.escape(words)}</a>' if link else html.escape(words))
+            text += f"<dt>Source</dt><dd>{'; '.join(names)}</dd>"
+        if fact.notebook:
+            where = f'<a href="notebooks/{fact.notebook}.html">{html.escape(fact.notebook)}</a>' + (f", cell {fact.cell}" if fact.cell else "")
+            text += f"<dt>Notebook</dt><dd>{where}</dd>"
+        else:
+            text += "<dt>Kind</dt><dd>Cited figure, not computed here</dd>"
+        entries.append(f'<article class="fact-entry" id="fact-{html.escape(id)}"><h3>{html.escape(id)}</h3><dl>{text}</dl></article>')
+    return "\n".join(entries)
+
+
+def _html_tree(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition) -> list[Node]:
+    ids = {str(entry["term"]): f"term-{slug(entry['term'])}" for entry in edition.glossary}
+
+    def term(word: str, entry: Mapping[str, Any]) -> Node:
+        return _raw_inline("html", f'<a class="term" href="#{ids[entry["term"]]}">{html.escape(word)}</a>')
+
+    blocks = link_terms(tree["blocks"], edition.glossary, term)
+
+    def dress(node: Node) -> Any:
+        if node["t"] == "Span":
+            _, classes, pairs = _attributes(node)
+            if "fact" in classes:
+                key = html.escape(pairs["key"])
+                return [_raw_inline("html", f'<a class="fact" href="#fact-{key}">'), *node["c"][1], _raw_inline("html", "</a>")]
+        if node["t"] == "Div":
+            _, classes, pairs = _attributes(node)
+            if "asset" in classes:
+                key = f"{pairs['kind']}:{pairs['key']}"
+                asset, label = manuscript.assets[key], numbering.labels[key]
+                if asset.kind == "figure":
+                    return _raw("html", _html_figure(asset, label))
+                return _raw("html", html_table(table(asset), anchor(asset), label, _made_by(asset)))
+        if node["t"] == "Header":
+            level, (identifier, classes, pairs), inlines = node["c"]
+            mark = dict(pairs).get("number", "")
+            if mark:
+                word = f"Annex {mark}" if level == 1 and "annex" in classes else mark
+                inlines = [_raw_inline("html", f'<span class="number">{word}</span> '), *inlines]
+            return {"t": "Header", "c": [level, [identifier, [], []], inlines]}
+        return None
+
+    return walk(blocks, dress)
+
+
+def page(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition) -> str:
+    """The report as one self-contained HTML page."""
+    blocks = _html_tree(copy.deepcopy(tree), manuscript, numbering, edition)
+    fragment = _write({**tree, "blocks": blocks, "meta": {}}, "html5", edition, "--section-divs", "--id-prefix=", "--email-obfuscation=none")
+    said = manuscript.words
+    contents = []
+    opened = False
+    for level, identifier, mark, title in numbering.contents:
+        section = next((s for s in manuscript.sections if s.id == identifier), None)
+        words = f"Annex {mark}" if section is not None and section.kind == "annex" else mark
+        text = (f'<span class="number">{words}</span> ' if words else "") + html.escape(title)
+        if level == 1:
+            contents.append(("</ol></li>" if opened else "") + f'<li><a href="#{identifier}">{text}</a><ol>')
+            opened = True
+        else:
+            contents.append(f'<li><a href="#{identifier}">{text}</a></li>')
+    contents.append("</ol></li>" if opened else "")
+    contents_html = "".join(contents).replace("<ol></ol>", "")
+    contents_html += '<li><a href="#numbers">Numbers in this report</a></li>'
+    gaps = ""
+    if manuscript.missing:
+        items = ", ".join(html.escape(title) for title in manuscript.missing)
+        gaps = f'<p class="gap">Not part of this build: {items}.</p>'
+    shell = (TEMPLATES / "report.html").read_text(encoding="utf-8")
+    fields = {
+        "title": html.escape(said["title"]),
+        "subtitle": html.escape(said["subtitle"]),
+        "description": html.escape(said["description"]),
+        "date": html.escape(edition.date),
+        "gaps": gaps,
+        "fonts": (TEMPLATES / "fonts" / "fonts.css").read_text(encoding="utf-8"),
+        "style": (TEMPLATES / "report.css").read_text(encoding="utf-8"),
+        "script": (TEMPLATES / "report.js").read_text(encoding="utf-8"),
+        "contents": contents_html,
+        "body": fragment,
+        "facts": _fact_entries(manuscript),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda m: fields[m[1]], shell)
+
+
+# PDF
+
+
+def typst_text(text: str) -> str:
+    """Text as Typst content that reads as it stands."""
+    return re.sub(r"([\\*_`$<>@#\[\]~\"'/=+-])", r"\\\1", text)
+
+
+def _typst_string(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+
+
+def _typst_figure(asset: Asset, label: str) -> str:
+    meta = asset.meta
+    sources = "; ".join(provenance.words(meta.get("sources") or []))
+    return (
+        f"#report-figure(image({_typst_string(slug(asset.key) + '.svg')}, width: 100%, alt: {_typst_string(meta['alt'])}), "
+        f"[{typst_text(label)}], [{typst_text(meta['title'])}], [{typst_text(meta.get('subtitle') or '')}], "
+        f"[{typst_text('Source: ' + sources) if sources else ''}]) <{anchor(asset)}>"
+    )
+
+
+def _widths(made: Table) -> list[float]:
+    """Each column's share of the width, by its longest word and its usual length."""
+    shares = []
+    for place, column in enumerate(made.columns):
+        texts = [domain(address(row[place]) or "") if address(row[place]) else row[place] for row in made.cells] or [""]
+        longest_word = max((len(w) for t in [*texts, column.name] for w in t.split()), default=3)
+        lengths = sorted(len(t) for t in texts)
+        usual = lengths[int(0.9 * (len(lengths) - 1))]
+        shares.append(float(max(longest_word + 1, min(usual, 16 if column.numeric else 60), 5)))
+    return shares
+
+
+def typst_table(made: Table, identifier: str, label: str) -> str:
+    """A captioned Typst table whose header repeats; wide ones are set smaller, and the widest on a turned page."""
+    shares = _widths(made)
+    total = sum(shares)
+    size = "8.5pt" if total < 85 else "7.5pt" if total < 120 else "7pt"
+    columns = ", ".join(f"{share:.0f}fr" for share in shares)
+    align = ", ".join("right" if c.numeric else "left" for c in made.columns)
+    heads = ", ".join(f"[{typst_text(c.name)}]" for c in made.columns)
+    rows = []
+    for row in made.cells:
+        cells = []
+        for text in row:
+            link = address(text)
+            cells.append(f"link({_typst_string(link)})[{typst_text(domain(link))}]" if link else f"[{typst_text(text)}]")
+        rows.append(", ".join(cells))
+    sources = "; ".join(provenance.words(made.sources))
+    foot = " ".join(t for t in (made.note, f"Source: {sources}" if sources else "") if t)
+    body = ",\n".join(rows)
+    call = (
+        f"#report-table((columns: ({columns},), align: ({align},), size: {size}), ({heads},), ({body},), "
+        f"[{typst_text(label)}], [{typst_text(made.title)}], [{typst_text(foot)}]) <{identifier}>"
+    )
+    # A label must not be lost in the turned page's scope, so the page is turned around it.
+    return f"#page(flipped: true)[\n{call}\n]" if total > 150 else call
+
+
+def paper(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition, work: Path) -> bytes:
+    """The report as a tagged PDF that meets PDF/UA-1, by Typst; `work` is a scratch folder."""
+    import datetime
+
+    import typst
+
+    used_labels: set[str] = set()
+
+    def dress(node: Node) -> Any:
+        if node["t"] == "Span":
+            _, classes, _pairs = _attributes(node)
+            if "fact" in classes:
+                return node["c"][1]
+        if node["t"] == "Div":
+            identifier, classes, pairs = _attributes(node)
+            if "asset" in classes:
+                key = f"{pairs['kind']}:{pairs['key']}"
+                asset, label = manuscript.assets[key], numbering.labels[key]
+                used_labels.add(anchor(asset))
+                if asset.kind == "table":
+                    return _raw("typst", typst_table(table(asset), anchor(asset), label))
+                (work / f"{slug(asset.key)}.svg").write_bytes(asset.path(".plain.svg").read_bytes())
+                return _raw("typst", _typst_figure(asset, label))
+            if {"gap", "key", "callout"} & set(classes):
+                return [_raw("typst", f"#callout(kind: {_typst_string(classes[0])})["), *node["c"][1], _raw("typst", "]")]
+            if identifier == "refs":
+                return [_raw("typst", "#references-list["), *node["c"][1], _raw("typst", "]")]
+        if node["t"] == "Header":
+            level, (identifier, classes, pairs), inlines = node["c"]
+            mark = dict(pairs).get("number", "")
+            if level == 1 and "annex" in classes:
+                inlines = [*_inlines(f"Annex {mark}: "), *inlines]
+            elif mark:
+                inlines = [*_inlines(mark), _raw_inline("typst", "#h(0.6em)"), *inlines]
+            return {"t": "Header", "c": [level, [identifier, [], []], inlines]}
+        return None
+
+    blocks = walk(copy.deepcopy(tree["blocks"]), dress)
+    body = _write({**tree, "blocks": blocks, "meta": {}}, "typst", edition)
+    said = manuscript.words
+    gaps = "Not part of this build: " + ", ".join(manuscript.missing) + "." if manuscript.missing else ""
+    main = (
+        '#import "report.typ": *\n#show: report.with('
+        f"title: {_typst_string(said['title'])}, subtitle: {_typst_string(said['subtitle'])}, author: {_typst_string(said['author'])}, "
+        f"description: {_typst_string(said['description'])}, date: {_typst_string(edition.date)}, gaps: {_typst_string(gaps)})\n\n{body}"
+    )
+    (work / "main.typ").write_text(main, encoding="utf-8")
+    (work / "report.typ").write_text((TEMPLATES / "report.typ").read_text(encoding="utf-8"), encoding="utf-8")
+    moment = datetime.datetime.fromtimestamp(edition.epoch, tz=datetime.UTC)
+    try:
+        return typst.compile(
+            str(work / "main.typ"),
+            root=str(work),
+            font_paths=[str(TEMPLATES / "fonts")],
+            ignore_system_fonts=True,
+            format="pdf",
+            pdf_standards=["ua-1"],
+            timestamp=int(moment.timestamp()),
+        )
+    except Exception as error:
+        raise AssessError(f"Typst could not make the PDF: {error}") from error
+
+
+# Word
+
+
+def _custom(style: str, blocks: list[Node]) -> Node:
+    return {"t": "Div", "c": [["", [], [["custom-style", style]]], blocks]}
+
+
+def _docx_table(made: Table, label: str) -> list[Node]:
+    shares = _widths(made)
+    total = sum(shares)
+
+    def cell(text: str, column: Column) -> list[Any]:
+        link = address(text)
+        content = [{"t": "Link", "c": [["", [], []], _inlines(domain(link)), [link, ""]]}] if link else _inlines(text)
+        side = "AlignRight" if column.numeric else "AlignLeft"
+        return [["", [], []], {"t": side}, 1, 1, [{"t": "Plain", "c": content}]]
+
+    specs = [[{"t": "AlignRight" if c.numeric else "AlignLeft"}, {"t": "ColWidth", "c": s / total}] for c, s in zip(made.columns, shares, strict=True)]
+    head = [["", [], []], [[["", [], []], [cell(c.name, c) for c in made.columns]]]]
+    rows = [[["", [], []], [cell(t, c) for t, c in zip(row, made.columns, strict=True)]] for row in made.cells]
+    body = [[["", [], []], 0, [], rows]]
+    caption = [None, [{"t": "Plain", "c": [{"t": "Strong", "c": _inlines(f"{label}. ")}, *_inlines(made.title)]}]]
+    grid = {"t": "Table", "c": [["", [], []], caption, specs, head, body, [["", [], []], []]]}
+    sources = "; ".join(provenance.words(made.sources))
+    foot = " ".join(t for t in (made.note, f"Source: {sources}" if sources else "") if t)
+    return [grid, *([_custom("Source", [{"t": "Para", "c": _inlines(foot)}])] if foot else [])]
+
+
+def document(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition, work: Path) -> bytes:
+    """The report as a Word document with real styles, captions, table headings and alt text."""
+    from helpers import wordstyles
+
+    def dress(node: Node) -> Any:
+        if node["t"] == "Span":
+            _, classes, _pairs = _attributes(node)
+            if "fact" in classes:
+                return node["c"][1]
+        if node["t"] == "Div":
+            _, classes, pairs = _attributes(node)
+            if "asset" in classes:
+                key = f"{pairs['kind']}:{pairs['key']}"
+                asset, label = manuscript.assets[key], numbering.labels[key]
+                if asset.kind == "table":
+                    return _docx_table(table(asset), label)
+                meta = asset.meta
+                image = {"t": "Image", "c": [["", [], [["width", "6.3in"]]], _inlines(meta["alt"]), [str(asset.path(".plain.png")), ""]]}
+                mark = {"t": "Span", "c": [[anchor(asset), [], []], [{"t": "Strong", "c": _inlines(f"{label}. ")}]]}
+                out = [_custom("Image Caption", [{"t": "Para", "c": [mark, *_inlines(meta["title"])]}])]
+                if meta.get("subtitle"):
+                    out.append(_custom("Figure Subtitle", [{"t": "Para", "c": _inlines(meta["subtitle"])}]))
+                out.append(_custom("Captioned Figure", [{"t": "Para", "c": [image]}]))
+                sources = "; ".join(provenance.words(meta.get("sources") or []))
+                if sources:
+                    out.append(_custom("Source", [{"t": "Para", "c": _inlines(f"Source: {sources}")}]))
+                return out
+            if {"gap", "key", "callout"} & set(classes):
+                return _custom("Callout", node["c"][1])
+        if node["t"] == "Header":
+            level, (identifier, classes, pairs), inlines = node["c"]
+            mark = dict(pairs).get("number", "")
+            if mark:
+                inlines = [*_inlines(f"Annex {mark}: " if level == 1 and "annex" in classes else f"{mark} "), *inlines]
+            return {"t": "Header", "c": [level, [identifier, [], []], inlines]}
+        return None
+
+    blocks = walk(copy.deepcopy(tree["blocks"]), dress)
+    said = manuscript.words
+
+    def meta(text: str) -> Node:
+        return {"t": "MetaInlines", "c": _inlines(text)}
+
+    front = {"title": meta(said["title"]), "subtitle": meta(said["subtitle"]), "date": meta(edition.date), "lang": meta("en-GB"), "author": meta(said["author"])}
+    if manuscript.missing:
+        blocks.insert(0, _custom("Callout", [{"t": "Para", "c": _inlines("Not part of this build: " + ", ".join(manuscript.missing) + ".")}]))
+    reference, target = work / "reference.docx", work / "assessment.docx"
+    wordstyles.write(reference, edition.epoch)
+    _write({**tree, "blocks": blocks, "meta": front}, "docx", edition, f"--reference-doc={reference}", "--toc", "--toc-depth=2", "-o", str(target))
+    return settled(target.read_bytes())
+
+
+def settled(docx: bytes) -> bytes:
+    """The same Word file with fixed times inside, so that the same report is the same bytes."""
+    import io
+
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(docx)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as new:
+        for item in sorted(old.infolist(), key=lambda i: (i.filename != "[Content_Types].xml", i.filename)):
+            entry = zipfile.ZipInfo(item.filename, (1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            new.writestr(entry, old.read(item.filename))
+    return out.getvalue()
+
+

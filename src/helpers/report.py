@@ -1,0 +1,242 @@
+"""The written assessment: put together from the chapters' notebooks, rendered three ways, and published whole or not at all."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import datetime
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from helpers import chapter, facts, manuscript, paths, provenance, rendering, tables
+from helpers.errors import AssessError
+from helpers.manuscript import Manuscript, escaped
+from helpers.rendering import Edition
+
+CLAIM_COLUMNS = ("claim_id", "chapter", "claim", "who_says", "source_url", "verdict", "strength", "facts", "reason")
+CLAIMS_CHAPTER = "09_claims"
+FILES = ("facts.json", "effects.csv", "claims.csv", "figures", "assessment.html", "assessment.pdf", "assessment.docx")
+
+
+def publish(chapters_dir: Path, out: Path) -> Path:
+    """Make the report in `out` from what the chapters wrote in `chapters_dir`; gives the path of the HTML page.
+
+    Writes facts.json, effects.csv, claims.csv, figures/, assessment.html, .pdf and .docx. Listed chapters that have not been built are
+    stated gaps. On any error `out` keeps what it had. The same input gives the same bytes.
+    """
+    entries = chapter.listed()
+    policy = paths.raw() / "councils" / "policy_figures.csv"
+    made = manuscript.build(chapters_dir, entries, policy, _generated(chapters_dir))
+    for key, asset in _generated_tables(chapters_dir).items():
+        made.assets[key] = asset
+    edition = _edition()
+    out.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".report.", dir=out))
+    try:
+        names = [str(e["name"]) for e in entries]
+        _write_data(staging, chapters_dir, names, made)
+        _render(staging, made, edition)
+        replace_files(staging, out, FILES)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return out / "assessment.html"
+
+
+def _edition() -> Edition:
+    """The date of the data: SOURCE_DATE_EPOCH when set, else the newest publication date in the catalogue."""
+    import yaml
+
+    named = os.environ.get("SOURCE_DATE_EPOCH")
+    dates = [r.released[:10] for r in provenance.resources().values()]
+    newest = max((d for d in dates if len(d) == 10 and d[4] == "-"), default="")
+    try:
+        moment = (
+            datetime.datetime.fromtimestamp(int(named), tz=datetime.UTC)
+            if named
+            else datetime.datetime.fromisoformat(newest).replace(tzinfo=datetime.UTC)
+            if newest
+            else datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+        )
+    except ValueError as error:
+        raise AssessError(f"The date of the data cannot be read ({named or newest!r}): {error}.") from error
+    words = f"Data as published to {moment.day} {moment:%B %Y}" if newest or named else "Data as published"
+    glossary_path = Path(__file__).with_name("glossary.yaml")
+    glossary = yaml.safe_load(glossary_path.read_text(encoding="utf-8")) if glossary_path.is_file() else []
+    return Edition(words, int(moment.timestamp()), paths.root() / "docs" / "references.bib", glossary)
+
+
+def _render(staging: Path, made: Manuscript, edition: Edition) -> None:
+    tree, numbering = rendering.number(rendering.parse(made.markdown(), edition), made)
+    with tempfile.TemporaryDirectory() as scratch:
+        work = Path(scratch)
+        (work / "pdf").mkdir()
+        (work / "docx").mkdir()
+        # pandoc and Typst do the work outside Python, so threads are enough to use two cores.
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            page = pool.submit(rendering.page, tree, made, numbering, edition)
+            paper = pool.submit(rendering.paper, tree, made, numbering, edition, work / "pdf")
+            word = pool.submit(rendering.document, tree, made, numbering, edition, work / "docx")
+            (staging / "assessment.html").write_text(page.result(), encoding="utf-8", newline="\n")
+            (staging / "assessment.pdf").write_bytes(paper.result())
+            (staging / "assessment.docx").write_bytes(word.result())
+
+
+# Data files
+
+
+def _write_data(staging: Path, folder: Path, names: Sequence[str], made: Manuscript) -> None:
+    (staging / "facts.json").write_text(facts.to_json(made.facts.values()), encoding="utf-8", newline="\n")
+    lines = [",".join(chapter.EFFECT_COLUMNS)]
+    for name in names:
+        path = folder / name / "effects.csv"
+        if path.is_file():
+            head, *rest = path.read_text(encoding="utf-8").splitlines()
+            if head != lines[0]:
+                raise AssessError(f"{path}: expected the columns {lines[0]}, found {head}.")
+            lines += [line for line in rest if line]
+    (staging / "effects.csv").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    claims = folder / CLAIMS_CHAPTER / "claims.csv"
+    if claims.is_file():
+        text = claims.read_text(encoding="utf-8")
+        head = text.split("\n", 1)[0].strip()
+        if head != ",".join(CLAIM_COLUMNS):
+            raise AssessError(f"{claims}: expected the columns {','.join(CLAIM_COLUMNS)}, found {head}.")
+    else:
+        text = ",".join(CLAIM_COLUMNS) + "\n"
+    (staging / "claims.csv").write_text(text, encoding="utf-8", newline="\n")
+    figures = staging / "figures"
+    figures.mkdir()
+    for asset in made.assets.values():
+        if asset.kind == "figure":
+            for ending in (".svg", ".png", ".csv"):
+                shutil.copyfile(asset.path(ending), figures / f"{asset.chapter}-{asset.name}{ending}")
+
+
+def replace_files(staging: Path, out: Path, names: Sequence[str]) -> None:
+    """Put every one of `names` from `staging` into `out`, or, if one cannot be put there, none."""
+    aside = Path(tempfile.mkdtemp(prefix=".previous.", dir=out))
+    done: list[str] = []
+    try:
+        for name in names:
+            if (out / name).exists():
+                os.replace(out / name, aside / name)
+            done.append(name)
+            os.replace(staging / name, out / name)
+    except OSError as error:
+        for name in done:
+            if (aside / name).exists():
+                if (out / name).is_dir():
+                    shutil.rmtree(out / name, ignore_errors=True)
+                os.replace(aside / name, out / name)
+        raise AssessError(f"The report could not be put in {out}, which is as it was: {error}.") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+# Annexes made from data
+
+
+def _generated(folder: Path) -> dict[str, str]:
+    import yaml
+
+    out = {}
+    logs = []
+    docs = paths.root() / "docs"
+    for file, title in (("assumptions", "Assumptions"), ("caveats", "Caveats"), ("qa_plan", "Quality assurance plan")):
+        if (docs / f"{file}.yaml").is_file():
+            logs.append(f'## {title}\n\n::: {{.asset kind="table" key="annex/{file}"}}\n:::')
+    if provenance.resources():
+        logs.append('## Data log\n\n::: {.asset kind="table" key="annex/data-log"}\n:::')
+    if logs:
+        out["annex-e"] = "\n\n".join(logs)
+    path = Path(__file__).with_name("glossary.yaml")
+    if path.is_file():
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        terms = []
+        for entry in sorted(entries, key=lambda e: str(e["term"]).lower()):
+            attributes = f'#term-{rendering.slug(str(entry["term"]))} .term-entry text="{str(entry["text"]).replace(chr(34), "&quot;")}"'
+            terms.append(f"::: {{{attributes}}}\n**{escaped(str(entry['term']))}** -- {escaped(str(entry['text']))}\n:::")
+        out["annex-f"] = "\n\n".join(terms)
+    if (folder / CLAIMS_CHAPTER / "claims.csv").is_file():
+        out["annex-c"] = '::: {.asset kind="table" key="annex/claims"}\n:::'
+    return out
+
+
+def _asset(name: str, made: tables.Table) -> manuscript.Asset:
+    return manuscript.Asset("table", "annex", name, Path(), made.record())
+
+
+def _text_table(name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> manuscript.Asset:
+    cells = tuple(tuple(row) for row in rows)
+    return _asset(name, tables.Table(name, title, tuple(tables.Column(c, False) for c in columns), cells, cells, note))
+
+
+def _generated_tables(folder: Path) -> dict[str, manuscript.Asset]:
+    import csv
+
+    import yaml
+
+    out: dict[str, manuscript.Asset] = {}
+    docs = paths.root() / "docs"
+    for file, title, last in (
+        ("assumptions", "What the assessment takes as given", "Support"),
+        ("caveats", "What to bear in mind", "How well understood"),
+        ("qa_plan", "What is checked", "When and how"),
+    ):
+        path = docs / f"{file}.yaml"
+        if not path.is_file():
+            continue
+        entries: list[Mapping[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+        for entry in entries:
+            missing = [k for k in ("id", "text", "affects", "quality") if not entry.get(k)]
+            if missing:
+                raise AssessError(f"docs/{file}.yaml, entry {entry.get('id', entries.index(entry) + 1)}: no {missing[0]}.")
+        rows = [[str(e["id"]), str(e["text"]), str(e["affects"]), str(e["quality"])] for e in entries]
+        out[f"table:annex/{file}"] = _text_table(file, title, ("Id", "What", "Affects", last), rows)
+    log = []
+    for r in provenance.resources().values():
+        log.append([r.name, r.words(), r.released or tables.MISSING, r.link or tables.MISSING])
+    if log:
+        out["table:annex/data-log"] = _text_table("data-log", "Inputs, from the catalogue", ("Resource", "Publication", "Published", "Where"), log)
+    path = folder / CLAIMS_CHAPTER / "claims.csv"
+    if path.is_file():
+        with path.open(encoding="utf-8", newline="") as handle:
+            found = list(csv.DictReader(handle))
+        rows = [[r.get(c) or tables.MISSING for c in ("claim_id", "claim", "who_says", "source_url", "verdict", "strength", "reason")] for r in found]
+        columns = ("Id", "Claim", "Who says it", "Where", "Verdict", "Strength", "Why")
+        out["table:annex/claims"] = _text_table("claims", "Every claim, with its verdict and the reason", columns, rows)
+    return out
+
+
+def notebooks(chapters_dir: Path, out: Path) -> list[Path]:
+    """Write each executed notebook as a page in `out`/notebooks, where the report's links lead; gives the pages."""
+    import pypandoc
+
+    written = []
+    target = out / "notebooks"
+    for entry in chapter.listed():
+        path = chapters_dir / str(entry["name"]) / "notebook.ipynb"
+        if not path.is_file():
+            continue
+        target.mkdir(parents=True, exist_ok=True)
+        style = (manuscript.TEMPLATES / "fonts" / "fonts.css").read_text(encoding="utf-8") + _NOTEBOOK_STYLE
+        body = pypandoc.convert_file(str(path), "html5", format="ipynb", extra_args=["--embed-resources", "--wrap=none"])
+        title = json.dumps(entry.get("title", entry["name"]))[1:-1]
+        page = f'<!DOCTYPE html>\n<html lang="en-GB"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><style>{style}</style></head><body><main>{body}</main></body></html>\n'
+        written.append(target / f"{entry['name']}.html")
+        written[-1].write_text(page, encoding="utf-8", newline="\n")
+    return written
+
+
+_NOTEBOOK_STYLE = """
+body { font: 1.05rem/1.6 "Assess Serif", Georgia, serif; color: #1d2730; background: #fff; margin: 0; }
+main { max-width: 54rem; margin: 0 auto; padding: 2rem 1.2rem; }
+h1, h2, h3 { font-family: "Assess Sans", Arial, sans-serif; line-height: 1.2; }
+pre { background: #f3f5f7; padding: .8rem 1rem; overflow-x: auto; font-size: .85rem; line-height: 1.45; }
+table { border-collapse: collapse; font: .95rem "Assess Sans", Arial, sans-serif; } td, th { padding: .3rem .7rem; border-bottom: 1px solid #d3d9de; text-align: left; }
+img { max-width: 100%; height: auto; }
+"""
