@@ -168,7 +168,7 @@ def _tick(value: float, unit: str, step: float) -> str:
     if value == 0:
         return f"{before}0{after if unit == '%' else ''}"
     step = step / scale
-    digits = 0 if step >= 1 and float(step).is_integer() else max(1, min(4, math.ceil(-math.log10(step) + 0.3)))
+    digits = next((d for d in range(5) if math.isclose(round(step, d), step, rel_tol=1e-6)), 4)
     text = facts.number(value / scale, digits)
     return f"{facts.MINUS}{before}{text[1:]}{after}" if text.startswith(facts.MINUS) else f"{before}{text}{after}"
 
