@@ -175,7 +175,7 @@ class Numbering:
 def number(tree: Node, manuscript: Manuscript) -> tuple[Node, Numbering]:
     """Number sections, figures and tables; resolve references to them. Raises AssessError for a reference to nothing."""
     sections = {s.id: s for s in manuscript.sections}
-    state: dict[str, Any] = {"section": None, "sub": 0, "figure": 0, "table": 0}
+    state: dict[str, Any] = {"section": None, "level": 1, "sub": 0, "figure": 0, "table": 0}
     found = Numbering({}, [], [])
     blocks: list[Node] = []
     seen: set[str] = set()
@@ -185,11 +185,13 @@ def number(tree: Node, manuscript: Manuscript) -> tuple[Node, Numbering]:
             level, (identifier, classes, pairs), inlines = block["c"]
             if level == 1:
                 section = sections[identifier]
-                state.update(section=section, sub=0, figure=0, table=0)
+                state.update(section=section, sub=0, figure=0, table=0, level=1)
                 found.contents.append((1, identifier, section.number, section.title))
                 return None
             mark = ""
             section = state["section"]
+            # A level is never skipped: assistive technology reads the levels as a tree.
+            level = state["level"] = min(level, state["level"] + 1)
             if level == 2 and section.number:
                 state["sub"] += 1
                 mark = f"{section.number}.{state['sub']}"
@@ -622,7 +624,7 @@ def paper(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edi
         return None
 
     blocks = walk(copy.deepcopy(tree["blocks"]), dress)
-    body = _write({**tree, "blocks": blocks, "meta": {}}, "typst", edition)
+    body = _write({**tree, "blocks": blocks, "meta": {}}, "typst-citations", edition)
     said = manuscript.words
     gaps = "Not part of this build: " + ", ".join(manuscript.missing) + "." if manuscript.missing else ""
     main = (
