@@ -244,3 +244,112 @@ def register(claims: pd.DataFrame, facts: Mapping[str, Fact], numbers: Mapping[s
             }
         )
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+GROUPS = {
+    "overall conclusion": "The programme as a whole",
+    "programme": "The programme as a whole",
+    "method": "The programme as a whole",
+    "lessons": "The programme as a whole",
+    "comparison group": "Other analyses",
+    "quantitative evaluation": "Other analyses",
+    "finances": "Finances",
+    "strategic leadership": "Leadership and governance",
+    "SEND system": "The SEND system",
+    "schools and settings": "Schools and settings",
+    "children and families": "Children and families",
+    "statutory duties": "Duties and unintended consequences",
+    "unintended consequences": "Duties and unintended consequences",
+}
+
+
+def grouped(made: pd.DataFrame, claims: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The register in groups for reading, in the report's order: heading -> rows. `claims` is the table of claims with its themes."""
+    themes = dict(zip(claims["claim_id"], claims["theme"], strict=True))
+    unknown = sorted(set(themes.values()) - set(GROUPS))
+    if unknown:
+        raise AssessError(f"claims.csv: theme {unknown[0]!r} has no group; expected one of {', '.join(GROUPS)}.")
+    order = list(dict.fromkeys(GROUPS.values()))
+    heads = made["claim_id"].map(themes).map(GROUPS)
+    return {head: made[heads == head].reset_index(drop=True) for head in sorted(set(heads), key=order.index)}
+
+
+def sized(made: pd.DataFrame, claims: pd.DataFrame, facts: Mapping[str, Fact]) -> pd.DataFrame:
+    """Rows for the summary figure: group, claim, verdict, strength, and for effect tests estimate, lower, upper as multiples of the
+    smallest effect that matters, positive in the claimed direction. Claims about several outcomes show the first."""
+    import pandas as pd
+
+    stated = tests()
+    rows = []
+    for head, part in grouped(made, claims).items():
+        for record in part.to_dict("records"):
+            test = stated[record["claim_id"]]
+            row: dict[str, Any] = {
+                "group": head,
+                "claim": f"{record['claim_id']}  {record['claim']}",
+                "claim_id": record["claim_id"],
+                "verdict": record["verdict"],
+                "strength": record["strength"],
+                "estimate": math.nan,
+                "lower": math.nan,
+                "upper": math.nan,
+            }
+            if test.test == "effect":
+                att = facts[f"effect.{test.outcomes[0]}.att"]
+                one = (test.direction or 1) / test.matters
+                ends = sorted(float(x) * one for x in (att.lower, att.upper) if x is not None)
+                row["estimate"] = float(att.value) * one
+                if len(ends) == 2:
+                    row["lower"], row["upper"] = ends
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def grades() -> dict[str, str]:
+    """Strength of the documentary evidence by claim id, from the table that 08_council_documents keeps for this purpose."""
+    import csv
+
+    from helpers import paths
+
+    path = paths.chapter_output("08_council_documents") / "tables" / "claim_evidence.csv"
+    if not path.is_file():
+        raise AssessError(f"{path.name} of 08_council_documents is missing; expected a table of claims and their documents. Run that notebook first.")
+    with path.open(encoding="utf-8", newline="") as handle:
+        return {row["claim_id"]: row["strength"] for row in csv.DictReader(handle)}
+
+
+def findings(made: pd.DataFrame) -> pd.DataFrame:
+    """The findings of `findings.yaml` with the verdicts of their claims: Id, Finding, Who, Verdict, Why. `made`: the register."""
+    import pandas as pd
+
+    held = made.set_index("claim_id")
+    rows = []
+    for entry in yaml.safe_load((Path(__file__).parent / "findings.yaml").read_text(encoding="utf-8")):
+        missing = [c for c in entry["claims"] if c not in held.index]
+        if missing:
+            raise AssessError(f"findings.yaml, {entry['id']}: claim {missing[0]} is not in the register.")
+        mine = held.loc[entry["claims"]]
+        words = [f"{r.verdict}, {r.strength}" if r.strength and r.verdict not in ("not testable",) else r.verdict for r in mine.itertuples()]
+        same = len(set(words)) == 1
+        rows.append(
+            {
+                "Id": entry["id"],
+                "Finding": entry["text"],
+                "Who": entry["who"],
+                "Verdict": words[0] if same else "; ".join(f"{c}: {w}" for c, w in zip(entry["claims"], words, strict=True)),
+                "Why": " ".join(mine["reason"]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def published() -> pd.DataFrame:
+    """The register as 09_claims keeps it: a frame of strings in the columns of COLUMNS."""
+    import pandas as pd
+
+    from helpers import paths
+
+    path = paths.chapter_output("09_claims") / "claims.csv"
+    if not path.is_file():
+        raise AssessError("claims.csv of 09_claims is missing; expected the register. Run that notebook first.")
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
