@@ -79,7 +79,7 @@ def known_problems(measure: str) -> list[Variation]:
     odd = doubtful(measure)
     return [
         Variation("main", "Main estimate"),
-        *([Variation("doubtful", "Without councils with doubtful figures", odd)] if odd else []),
+        *([Variation("doubtful", "Without doubtful figures", odd)] if odd else []),
         Variation("noted", "Without four councils the publisher's notes name", tuple(NOTED.values())),
         Variation("tiny", "Without the two smallest councils", tuple(TINY.values())),
         Variation("boundaries", "Without councils formed since 2019", formed),
