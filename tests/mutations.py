@@ -375,13 +375,13 @@ MUTATIONS = [
     Mutation(
         "column added",
         "requests",
-        rows(lambda given: [given[0] + ["extra"], *[row + ["1"] for row in given[1:]]]),
+        rows(lambda given: [given[0] + ["extra"], *[[*row, "1"] for row in given[1:]]]),
         "refused",
     ),
     Mutation("columns reordered", "requests", rows(lambda given: [row[5:] + row[:5] for row in given]), "right"),
-    Mutation("column twice", "requests", rows(lambda given: [row + [row[12]] for row in given]), "refused"),
+    Mutation("column twice", "requests", rows(lambda given: [[*row, row[12]] for row in given]), "refused"),
     Mutation(
-        "header shifted by one column", "requests", rows(lambda given: [given[0][1:] + [""], *given[1:]]), "refused"
+        "header shifted by one column", "requests", rows(lambda given: [[*given[0][1:], ""], *given[1:]]), "refused"
     ),
     Mutation(
         "values shifted by one column",
@@ -642,7 +642,7 @@ MUTATIONS = [
         "appeals",
         rows(
             lambda given: [
-                row[:2] + [row[3], row[2]] + row[4:] if number == 4 else row for number, row in enumerate(given)
+                [*row[:2], row[3], row[2], *row[4:]] if number == 4 else row for number, row in enumerate(given)
             ]
         ),
         "refused",

@@ -1,5 +1,6 @@
 """Every corruption of a real input ends in the right answer or a clear refusal; the table of them is docs/mutations.md."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 import csv
@@ -7,12 +8,11 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-import mutations
 import pytest
-from mutations import BASES, MUTATIONS, Mutation
 
 from helpers import differences, download, extraction, screening, web
 from helpers.errors import AssessError
+from mutations import BASES, MUTATIONS, Mutation
 
 HERE = Path(__file__).parent
 TABLE = HERE.parent / "docs" / "mutations.md"

@@ -375,7 +375,7 @@ def test_renamed_column_stops(root, publishers):
             "negative",
         ),
         ("future", project.rows() + [["2199", *row[1:]] for row in project.rows(2024, 2024)], "future"),
-        ("new council", project.rows() + [["2024", "E09999999", "Newtown", "5", "1"]], "new"),
+        ("new council", [*project.rows(), ["2024", "E09999999", "Newtown", "5", "1"]], "new"),
         ("council gone", [row for row in project.rows() if row[1] != project.COUNCILS[4]], "gone"),
         (
             "codes swapped",
@@ -524,7 +524,7 @@ def test_page_read_by_people(tmp_path, publishers):
     assert run(root)[0] == 0  # the same moment, written another way
     assert run(root)[0] == 0 and publishers.log[-1][1].get("if-none-match", "").startswith("W/")
     publishers.pages["government/publications/a-page"] = page("2026-09-01T09:00:00+01:00")
-    code, said = run(root)
+    code, _said = run(root)
     assert code == 30 and "Added new figures" in (root / "data/update/held/changes.html").read_text()
 
 

@@ -13,7 +13,7 @@ from helpers.errors import AssessError
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def held(path: Path, what: str = "update") -> Iterator[None]:
     """Hold the lock at `path`, or raise AssessError naming who holds it.
 
     The lock is the kernel's (flock), not the file: a holder that was killed leaves the file behind and it holds
@@ -28,7 +28,7 @@ def held(path: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             holder = os.read(handle, 500).decode("utf-8", "replace").strip()
-            raise AssessError(f"Another update is running ({holder or 'just started'}); nothing was done.") from None
+            raise AssessError(f"Another {what} is running ({holder or 'just started'}); nothing was done.") from None
         os.ftruncate(handle, 0)
         started = datetime.now(UTC).isoformat(timespec="seconds")
         os.write(handle, json.dumps({"process": os.getpid(), "started": started}).encode())

@@ -139,7 +139,9 @@ def _run(
             _record(work, [asdict(finding) for finding in findings], code, not only and not from_files)
             say("Could not tell whether there is anything new." if code else "Nothing new.")
             return code
-        return _replace(root, work, staged, listed, findings, fresh, build, not only and not from_files, say)
+        # `assess run` holds this lock while it builds: two builds must not cross.
+        with lock.held(root / "data" / "processed" / ".build" / "lock", "build"):
+            return _replace(root, work, staged, listed, findings, fresh, build, not only and not from_files, say)
     finally:
         if staged.exists() and not (work / "journal.json").exists():
             shutil.rmtree(staged, ignore_errors=True)
