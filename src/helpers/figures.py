@@ -814,7 +814,12 @@ def save(figure: Figure, title: str, subtitle: str = "", sources: Sequence[str] 
     `.plain.png` without, for the report, which prints them as text."""
     import matplotlib
 
+    from matplotlib.text import Text
+
     with matplotlib.rc_context(style()):
+        for text in figure.findobj(Text):  # also what was drawn without `new`
+            if SANS not in text.get_fontfamily():
+                text.set_fontfamily(style()["font.family"])
         plain = _render(figure, salt, ("svg", "png"), "none")
         width, height = figure.get_size_inches()
         inner = width - 0.16

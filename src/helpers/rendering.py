@@ -489,7 +489,7 @@ def _html_tree(tree: Node, manuscript: Manuscript, numbering: Numbering, edition
 def page(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition) -> str:
     """The report as one self-contained HTML page."""
     blocks = _html_tree(copy.deepcopy(tree), manuscript, numbering, edition)
-    fragment = _write({**tree, "blocks": blocks, "meta": {}}, "html5", edition, "--section-divs", "--id-prefix=", "--email-obfuscation=none")
+    fragment = _write({**tree, "blocks": blocks, "meta": {}}, "html5", edition, "--section-divs", "--shift-heading-level-by=1", "--email-obfuscation=none")
     said = manuscript.words
     contents = []
     opened = False
@@ -556,7 +556,7 @@ def _widths(made: Table) -> list[float]:
         longest_word = max((len(w) for t in [*texts, column.name] for w in t.split()), default=3)
         lengths = sorted(len(t) for t in texts)
         usual = lengths[int(0.9 * (len(lengths) - 1))]
-        shares.append(float(max(longest_word + 1, min(usual, 16 if column.numeric else 60), 5)))
+        shares.append(float(max(1.15 * longest_word + 2, min(usual, 16 if column.numeric else 60), 5)))
     return shares
 
 
@@ -590,6 +590,7 @@ def paper(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edi
     """The report as a tagged PDF that meets PDF/UA-1, by Typst; `work` is a scratch folder."""
     import datetime
 
+    import matplotlib
     import typst
 
     used_labels: set[str] = set()
@@ -639,7 +640,7 @@ def paper(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edi
         return typst.compile(
             str(work / "main.typ"),
             root=str(work),
-            font_paths=[str(TEMPLATES / "fonts")],
+            font_paths=[str(TEMPLATES / "fonts"), str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
             ignore_system_fonts=True,
             format="pdf",
             pdf_standards=["ua-1"],
