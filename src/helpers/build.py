@@ -41,7 +41,12 @@ LIBRARIES = (
     "pandas", "numpy", "scipy", "matplotlib", "pyarrow", "diff-diff", "pyfixest", "pandera", "ipykernel", "pypandoc-binary", "typst",
 )  # fmt: skip
 _PACKAGE = Path(__file__).resolve().parent
-_UNSEEN = "chapters.yaml"  # read by every chapter for the others' names; its own entry counts, see `_given`
+# Read by every chapter, and counted in part: its own entry of the one, `State.given`; of the other those of what it uses.
+_UNSEEN = "chapters.yaml"
+_ENTRY = "catalogue entry "
+_CATALOGUE = "data/raw/datapackage.json"
+# How notebooks are run has no part in what they find.
+_ENGINE = {"kernel.py", "runner.py", "build.py", "progress.py", "cluster.py", "command.py", "chapters.py"}
 
 
 class Jobs(Protocol):
@@ -232,12 +237,22 @@ class State:
                     found[_name(path)] = _notebook(path, outputs=True) if path.suffix == ".ipynb" else self.digest(path)
         return found
 
+    def catalogue(self, names: Iterable[str]) -> dict[str, str]:
+        """The catalogue's entries of these resources."""
+        try:
+            package = json.loads((paths.root() / _CATALOGUE).read_text(encoding="utf-8"))
+            entries = {entry["name"]: entry for entry in package["resources"]}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {f"{_ENTRY}{name}": "missing" for name in names}
+        return {f"{_ENTRY}{n}": _of(json.dumps(entries[n], sort_keys=True)) if n in entries else "missing" for n in names}
+
     def reasons(self, task: Task, noted: Mapping[str, Any] | None) -> list[str]:
         """Why the task has to run; empty when it does not."""
         if noted is None:
             return ["it has not been built yet"]
         before: dict[str, str] = noted["inputs"]
         now = self.given(task)
+        now.update(self.catalogue([name[len(_ENTRY) :] for name in before if name.startswith(_ENTRY)]))
         for name in before:
             if name not in now:
                 now[name] = self.digest(_path(name)) if name in noted["seen"] else "missing"
@@ -280,6 +295,9 @@ class State:
             if path.is_file() and path.stat().st_mtime > started:
                 digest = "edited during the run"
             seen[name] = digest
+        if _CATALOGUE in seen and task.chapter is not None:
+            del seen[_CATALOGUE]
+            given = {**given, **self.catalogue(_sources(task, reads))}
         outputs = {_name(p): _notebook(p, outputs=True) if p.suffix == ".ipynb" else _digest(p) for p in sorted(made)}
         record = {
             "format": 1,
@@ -306,12 +324,37 @@ class State:
             return False
         if _inside(path, _PACKAGE):
             # A folder of modules is listed by every import.
-            return not (folder_listed and (path / "__init__.py").is_file()) and path != _PACKAGE
+            return path.name not in _ENGINE and not (folder_listed and (path / "__init__.py").is_file()) and path != _PACKAGE
         if _inside(path, paths.notebooks()):
             return path.suffix not in (".ipynb", "") and path.name != _UNSEEN
         if _inside(path, paths.processed()):
             return not folder_listed and not _inside(path, folder()) and not _inside(path, paths.processed() / "chapters")
-        return any(_inside(path, root / top) for top in ("data/raw", "docs")) or path in (root / "CITATION.cff", root / "pyproject.toml")
+        if any(_inside(path, root / top) for top in ("data/raw", "docs")):
+            return True
+        # Every process reads pyproject.toml to find the project; only the report says anything from it.
+        return task.chapter is None and path in (root / "CITATION.cff", root / "pyproject.toml")
+
+
+def _sources(task: Task, reads: set[Path]) -> list[str]:
+    """The resources whose entries in the catalogue a chapter shows: those it read and those its facts and figures name."""
+    package = json.loads((paths.root() / _CATALOGUE).read_text(encoding="utf-8"))
+    used = {e["name"] for e in package["resources"] if paths.raw() / e.get("path", "") in reads}
+    known = {e["name"] for e in package["resources"]}
+
+    def look(value: Any) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                if key == "sources" and isinstance(inner, list):
+                    used.update(name for name in inner if name in known)
+                look(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                look(inner)
+
+    for path in _written(task.label):
+        if path.suffix == ".json":
+            look(json.loads(path.read_text(encoding="utf-8")))
+    return sorted(used)
 
 
 def _traced(trace: Path) -> tuple[set[Path], set[Path], set[Path]]:
@@ -539,3 +582,16 @@ def _stoppable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def verify() -> list[str]:
+    """What was built and has been changed or lost since, one sentence each."""
+    problems = []
+    for path in sorted(folder().glob("*.json")):
+        noted = stamp(path.stem)
+        for name, was in (noted or {"outputs": {}})["outputs"].items():
+            file = _path(name)
+            now = _notebook(file, outputs=True) if file.suffix == ".ipynb" else _digest(file)
+            if now != was:
+                problems.append(f"{name} {'is missing' if now == 'missing' else 'was changed'} since {path.stem} wrote it; `assess run` makes it again.")
+    return problems

@@ -80,15 +80,15 @@ def find(name: str, chapters: Sequence[Chapter]) -> Chapter:
     for chapter in chapters:
         if name in (chapter.name, chapter.name[:2], chapter.name[3:]):
             return chapter
-    raise AssessError(f"There is no chapter {name!r}{near(name, [c.name for c in chapters])}.")
+    raise AssessError(f"There is no chapter {name!r}{near(name, [c.name for c in chapters])}")
 
 
 def near(name: str, known: Sequence[str]) -> str:
-    """": did you mean ...?", or the names there are."""
+    """How the sentence about an unknown name ends: with the one that may be meant, or with those there are."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; there are {', '.join(known)}" if known else ""
+    return f"; there are {', '.join(known)}." if known else "; there are none."
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def accept(given: Mapping[str, Any], notebook: Mapping[str, Any], name: str) -> 
     different: dict[str, Any] = {}
     for key, value in given.items():
         if key not in own:
-            raise AssessError(f"Notebook {name} has no parameter {key!r}{near(key, list(own))}.")
+            raise AssessError(f"Notebook {name} has no parameter {key!r}{near(key, list(own))}")
         default = own[key]
         if isinstance(default, float) and type(value) is int:
             value = float(value)

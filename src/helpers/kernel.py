@@ -221,7 +221,7 @@ def _fresh_matplotlib() -> None:
     matplotlib = sys.modules.get("matplotlib")
     if matplotlib is not None and matplotlib.rcParams._get_backend_or_none() != backend:
         matplotlib.rcParams["backend"] = backend
-    pyplot = sys.modules.get("matplotlib.pyplot")
+    pyplot: Any = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None and getattr(pyplot, "_backend_mod", None) is not None:
         pyplot.close("all")
         pyplot._backend_mod = None

@@ -48,7 +48,7 @@ Listen = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class Job:
-    """One notebook to run, or one function to call (`function`, as "module:name", with `arguments`)."""
+    """One notebook to run, or one function to call (`function`, as "module:name", with paths as `arguments`)."""
 
     name: str
     notebook: str = ""
@@ -57,7 +57,7 @@ class Job:
     environment: Mapping[str, str] = field(default_factory=dict)
     trace: str = ""
     function: str = ""
-    arguments: Sequence[Any] = ()
+    arguments: Sequence[str] = ()
 
 
 @dataclass
@@ -178,9 +178,8 @@ class Runner:
 
 def _python(arguments: Sequence[str], stdout: int | None = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     environment = {**os.environ, **THREADS}
-    # -P: the folder the command was given in is no place to import from.
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "helpers.runner", *arguments],
+        [sys.executable, "-m", "helpers.runner", *arguments],
         stdin=subprocess.PIPE,
         stdout=stdout,
         stderr=None if os.environ.get("ASSESS_DEBUG") else subprocess.DEVNULL,
@@ -265,7 +264,7 @@ def _call(job: Job) -> Outcome:
     if job.trace:
         kernel.trace(job.trace)
     module, _, name = job.function.partition(":")
-    result = getattr(importlib.import_module(module), name)(*job.arguments)
+    result = getattr(importlib.import_module(module), name)(*map(Path, job.arguments))
     return Outcome(job.name, result=None if result is None else str(result))
 
 
@@ -317,7 +316,7 @@ def _failure(job: Job, error: Any) -> str:
     if error.ename == "KernelDied":
         return f"Notebook {Path(job.notebook).name}, cell {number}: {text}."
     own = text if error.ename == "AssessError" else f"{error.ename}: {text}"
-    return f"Notebook {Path(job.notebook).name}, cell {number}: {own or error.ename}{'' if own.endswith('.') else '.'}"
+    return f"Notebook {Path(job.notebook).name}, cell {number}: {own or error.ename}{'' if own.endswith(('.', '?')) else '.'}"
 
 
 def _memory() -> float:
@@ -331,6 +330,9 @@ def _memory() -> float:
 
 
 if __name__ == "__main__":
+    # `-m` puts the folder the command was given in first; a kernel does not look there first.
+    if sys.path[0] == os.getcwd():
+        del sys.path[0]
     if sys.argv[1] == "serve":
         _serve(sys.argv[2], sys.argv[3:])
     else:
