@@ -46,7 +46,7 @@ _UNSEEN = "chapters.yaml"
 _ENTRY = "catalogue entry "
 _CATALOGUE = "data/raw/datapackage.json"
 # How notebooks are run has no part in what they find.
-_ENGINE = {"kernel.py", "runner.py", "build.py", "progress.py", "cluster.py", "command.py", "chapters.py"}
+_ENGINE = {"kernel.py", "runner.py", "build.py", "progress.py", "cluster.py", "command.py", "chapters.py", "engine.py"}
 
 
 class Jobs(Protocol):

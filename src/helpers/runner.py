@@ -199,7 +199,7 @@ def _serve(address: str, modules: Sequence[str]) -> None:
         from helpers import kernel
 
         kernel.register()
-        kernel.warm([*modules, "papermill.execute", "nbformat.v4", "psutil"])
+        kernel.warm([*modules, "papermill.execute", "nbformat.v4"])
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the system
         sleeping = listener._listener._socket  # type: ignore[attr-defined]
         while True:
