@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from helpers import lint, paths
 
 CHAPTERS = sorted(paths.notebooks().glob("*.ipynb"))

@@ -1,10 +1,12 @@
-"""What a notebook calls: `book = chapter.start("04_requests_and_plans")`, then facts, figures, tables, prose, and `book.finish()`.
+"""What a notebook calls: `book = chapter.start("04_requests_and_plans")`, then facts, figures, tables, prose, and
+`book.finish()`.
 
 Nothing reaches the disk before `finish`, which replaces the chapter's folder whole or leaves it as it was.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -44,8 +46,8 @@ _OWN = ("facts.json", "effects.csv", "figures", "tables", "files.json")
 
 
 def output_name(chapter: str) -> str:
-    """The folder a chapter writes to: its name, with `--VARIANT` when the environment names one, so that a run with other
-    parameters never overwrites the default."""
+    """The folder a chapter writes to: its name, with `--VARIANT` when the environment names one, so that a run with
+    other parameters never overwrites the default."""
     variant = os.environ.get(VARIANT, "").strip()
     if not variant:
         return chapter
@@ -75,7 +77,9 @@ def start(name: str) -> Book:
     notebooks/chapters.yaml, and cited policy figures, can be used by name; a notebook not listed there can use all.
     """
     if not _NAME.fullmatch(name):
-        raise AssessError(f"Chapter name {name!r}: use the notebook's file name without .ipynb, such as '04_requests_and_plans'.")
+        raise AssessError(
+            f"Chapter name {name!r}: use the notebook's file name without .ipynb, such as '04_requests_and_plans'."
+        )
     book = Book(name)
     book._attach()
     return book
@@ -114,7 +118,10 @@ class Book:
                 if other in allowed:
                     usable.append(fact)
                 else:
-                    elsewhere[fact.id] = f"it is of chapter {other}, which notebooks/chapters.yaml does not list under `after` of {self.name}"
+                    elsewhere[fact.id] = (
+                        f"it is of chapter {other}, which notebooks/chapters.yaml does not list under `after` "
+                        f"of {self.name}"
+                    )
         return Facts(usable, elsewhere)
 
     def get(self, id: str) -> Fact:
@@ -140,14 +147,18 @@ class Book:
         """Record a named fact and return it.
 
         `unit`: "%", "pp" (percentage points), "count", "gbp", "gbp_m" (£ million), "ratio", "p", "years", or any words.
-        `display` is how it reads in a sentence, made from unit and `digits` when not given. `lower`, `upper`: 95% interval.
+        `display` is how it reads in a sentence, made from unit and `digits` when not given. `lower`, `upper`: 95%
+        interval.
         `p`: p-value. `n`: sample. `years`: "2019", 2019, (2016, 2024). `sources`: resource names of the data package.
         Raises AssessError for a second, different value under one id, a missing value, or a malformed id.
         """
         made = facts.make(id, value, unit, display, lower, upper, p, n, years, sources, self.name, self._count, digits)
         before = self._mine.get(id)
         if before is not None and before.record() != made.record():
-            raise AssessError(f"Fact {id!r} is already {before.display!r} (cell {before.cell}); a fact has one value. Now: {made.display!r}.")
+            raise AssessError(
+                f"Fact {id!r} is already {before.display!r} (cell {before.cell}); a fact has one value. Now: "
+                f"{made.display!r}."
+            )
         if before is None and id in self.facts:
             other = self.facts[id].notebook or "the cited policy figures"
             raise AssessError(f"Fact {id!r} is already recorded by {other}; give this one another name.")
@@ -157,7 +168,8 @@ class Book:
         return made
 
     def effects(self, frame: pd.DataFrame) -> None:
-        """Add rows of estimated effects; the columns are those of effects.csv (EFFECT_COLUMNS), missing `event_time` is "overall"."""
+        """Add rows of estimated effects; the columns are those of effects.csv (EFFECT_COLUMNS), missing `event_time`
+        is "overall"."""
         missing = [c for c in EFFECT_COLUMNS if c not in frame.columns and c != "event_time"]
         if missing:
             raise AssessError(f"Effects need the columns {', '.join(EFFECT_COLUMNS)}; missing: {', '.join(missing)}.")
@@ -176,7 +188,9 @@ class Book:
         held |= {self._effect_key(r) for r in self._effects.get(self._cell, [])}
         twice = [k for i, k in enumerate(keys) if k in held or k in keys[:i]]
         if twice:
-            raise AssessError(f"Effects: more than one row for outcome, estimator, controls, event_time = {', '.join(twice[0])}.")
+            raise AssessError(
+                f"Effects: more than one row for outcome, estimator, controls, event_time = {', '.join(twice[0])}."
+            )
         self._effects.setdefault(self._cell, []).extend(rows)
 
     @staticmethod
@@ -197,14 +211,17 @@ class Book:
     ) -> None:
         """Show a figure here and keep it for the report, with its data.
 
-        `title` states the finding; `subtitle` the measure, units and years; `alt` says in words what the figure shows. All three may hold
-        {fact} placeholders. `data` is what was drawn. `name`: short, a-z, digits and hyphens; prose refers to it as [](#fig-name).
+        `title` states the finding; `subtitle` the measure, units and years; `alt` says in words what the figure
+        shows. All three may hold {fact} placeholders. `data` is what was drawn. `name`: short, a-z, digits and
+        hyphens; prose refers to it as [](#fig-name).
         """
         from helpers import figures, provenance
 
         self._check_name("figure", name)
         if not title.strip() or not alt.strip():
-            raise AssessError(f"Figure {name!r} needs a title that states the finding and an alt text that says what it shows.")
+            raise AssessError(
+                f"Figure {name!r} needs a title that states the finding and an alt text that says what it shows."
+            )
         if data is None:
             raise AssessError(f"Figure {name!r} needs its data: book.show(..., data=frame).")
         self._fresh(self._figures, "figure", name)
@@ -227,7 +244,10 @@ class Book:
         self._figures[name] = {"files": files, "cell": self._cell}
         text = f"Figure: {title}\n{subtitle}\n[{alt}]" if subtitle else f"Figure: {title}\n[{alt}]"
         width = round(figures.width_of(images[".png"]) / figures.PNG_SCALE)
-        _display({"image/png": images[".png"], "text/plain": text}, {"image/png": {"width": width}, "assess": {"figure": name}})
+        _display(
+            {"image/png": images[".png"], "text/plain": text},
+            {"image/png": {"width": width}, "assess": {"figure": name}},
+        )
 
     def table(
         self,
@@ -239,7 +259,8 @@ class Book:
         units: Mapping[str, str] | None = None,
         digits: Mapping[str, int] | None = None,
     ) -> None:
-        """Show a table here and keep it for the report. `units` and `digits` say how a column's numbers read: {"Share": "%"}.
+        """Show a table here and keep it for the report. `units` and `digits` say how a column's numbers read:
+        {"Share": "%"}.
 
         Columns are shown under their own names, so name them for readers. Prose refers to it as [](#tab-name).
         """
@@ -249,11 +270,19 @@ class Book:
         if not title.strip():
             raise AssessError(f"Table {name!r} needs a title.")
         self._fresh(self._tables, "table", name)
-        unknown = [c for c in {**(units or {}), **(digits or {})} if c not in [str(x) for x in (*frame.columns, *frame.index.names)]]
+        unknown = [
+            c
+            for c in {**(units or {}), **(digits or {})}
+            if c not in [str(x) for x in (*frame.columns, *frame.index.names)]
+        ]
         if unknown:
-            raise AssessError(f"Table {name!r} has no column {unknown[0]!r}{facts.near(unknown[0], map(str, frame.columns))}.")
+            raise AssessError(
+                f"Table {name!r} has no column {unknown[0]!r}{facts.near(unknown[0], map(str, frame.columns))}."
+            )
         title, note = prose.fill(title, self.facts), prose.fill(note, self.facts)
-        made = tables.make(frame, name, title, units, digits, note, (sources,) if isinstance(sources, str) else tuple(sources))
+        made = tables.make(
+            frame, name, title, units, digits, note, (sources,) if isinstance(sources, str) else tuple(sources)
+        )
         record = made.record() | {"notebook": self.name, "cell_number": self._count}
         flat = frame if _plain_index(frame) else frame.reset_index()
         files = {
@@ -266,7 +295,9 @@ class Book:
     def keep(self, name: str, content: str | pd.DataFrame) -> None:
         """Keep one more file beside the facts, such as claims.csv: text, or a frame written as CSV."""
         if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*\.[a-z]+", name) or name in _OWN:
-            raise AssessError(f"File name {name!r}: use a plain lower-case name that is not the chapter's own ({', '.join(_OWN)}).")
+            raise AssessError(
+                f"File name {name!r}: use a plain lower-case name that is not the chapter's own ({', '.join(_OWN)})."
+            )
         if isinstance(content, str):
             self._files[name] = content
         else:
@@ -280,13 +311,17 @@ class Book:
 
         rows = [row for group in self._effects.values() for row in group]
         buffer = io.StringIO()
-        pd.DataFrame(rows, columns=list(EFFECT_COLUMNS)).to_csv(buffer, index=False, float_format="%.10g", lineterminator="\n")
+        pd.DataFrame(rows, columns=list(EFFECT_COLUMNS)).to_csv(
+            buffer, index=False, float_format="%.10g", lineterminator="\n"
+        )
         target = paths.chapter_output(output_name(self.name))
         target.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         staging.chmod(0o755)
         try:
-            (staging / "facts.json").write_text(facts.to_json(self._mine.values(), extra=True), encoding="utf-8", newline="\n")
+            (staging / "facts.json").write_text(
+                facts.to_json(self._mine.values(), extra=True), encoding="utf-8", newline="\n"
+            )
             (staging / "effects.csv").write_text(buffer.getvalue(), encoding="utf-8", newline="\n")
             for folder, held in (("figures", self._figures), ("tables", self._tables)):
                 (staging / folder).mkdir()
@@ -322,10 +357,8 @@ class Book:
         if before is not None:
             hook = getattr(shell, "_assess_hook", None)
             if hook is not None:
-                try:
+                with contextlib.suppress(ValueError):
                     shell.events.unregister("pre_run_cell", hook)
-                except ValueError:
-                    pass
         hook = self._before_cell
         shell._assess_book, shell._assess_hook = self, hook
         shell.events.register("pre_run_cell", hook)

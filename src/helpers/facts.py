@@ -1,4 +1,5 @@
-"""Named facts: a number recorded once, with its unit, uncertainty, sample and source, and how it reads in a sentence."""
+"""Named facts: a number recorded once, with its unit, uncertainty, sample and source, and how it reads in a
+sentence."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ UNITS: dict[str, tuple[str, str, int]] = {
     "per_1000": ("", " per 1,000", 1),
     "per_10000": ("", " per 10,000", 1),
 }
-_WORDS = "none one two three four five six seven eight nine ten".split()
+_WORDS = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 
 def number(value: float, digits: int) -> str:
@@ -53,7 +54,8 @@ def probability(p: float) -> str:
 
 
 def shown(value: Any, unit: str = "", digits: int | None = None) -> str:
-    """How a value of a unit reads in a sentence: 154489 count -> "154,489"; -3.2 "%" -> "−3.2%"; 886.5 gbp_m -> "£886.5 million".
+    """How a value of a unit reads in a sentence: 154489 count -> "154,489"; -3.2 "%" -> "−3.2%"; 886.5 gbp_m ->
+    "£886.5 million".
 
     Text is returned as it is. An unknown unit is written after the number.
     """
@@ -99,7 +101,8 @@ def _optional(name: str, value: Any) -> float | None:
 
 @dataclass(frozen=True)
 class Fact:
-    """One named result. `lower` and `upper` bound the 95% interval; `digits` is kept so that intervals read like the value."""
+    """One named result. `lower` and `upper` bound the 95% interval; `digits` is kept so that intervals read like the
+    value."""
 
     id: str
     value: Any
@@ -139,7 +142,8 @@ class Fact:
         return f"{low} to {high}"
 
     def form(self, how: str) -> str:
-        """The fact as a placeholder's format asks: "", ci, lower, upper, p, n, abs, years, signed, whole, word, number."""
+        """The fact as a placeholder's format asks: "", ci, lower, upper, p, n, abs, years, signed, whole, word,
+        number."""
         numeric = isinstance(self.value, int | float) and not isinstance(self.value, bool)
         if how == "":
             return self.display
@@ -155,7 +159,7 @@ class Fact:
                 return number(held, 0)
             return held if how == "years" else self.shown(held)
         if how not in FORMS:
-            raise AssessError(f"Fact {self.id!r} has no form {how!r}{near(how, FORMS)}.")
+            raise AssessError(f"Fact {self.id!r} has no form {how!r}; forms are {', '.join(FORMS)}.")
         if not numeric:
             raise AssessError(f"Fact {self.id!r} is text ({self.display!r}); {how!r} needs a number.")
         if how == "abs":
@@ -171,7 +175,8 @@ class Fact:
         return _WORDS[whole] if 0 <= whole <= 10 and whole == self.value else number(self.value, 0)
 
     def choice(self, words: Sequence[str]) -> str:
-        """A word by sign: positive, negative; a third when the interval includes zero, or the value is zero and has no interval."""
+        """A word by sign: positive, negative; a third when the interval includes zero, or the value is zero and has
+        no interval."""
         if not isinstance(self.value, int | float) or isinstance(self.value, bool):
             raise AssessError(f"Fact {self.id!r} is text ({self.display!r}); a choice of words needs a number.")
         if len(words) == 3:
@@ -181,7 +186,9 @@ class Fact:
             elif self.value == 0:
                 return words[2]
         elif len(words) != 2:
-            raise AssessError(f"Fact {self.id!r}: give two words or three, {{id|more|fewer}} or {{id|more|fewer|no different}}.")
+            raise AssessError(
+                f"Fact {self.id!r}: give two words or three, {{id|more|fewer}} or {{id|more|fewer|no different}}."
+            )
         return words[0] if self.value >= 0 else words[1]
 
     def record(self) -> dict[str, Any]:
@@ -195,7 +202,7 @@ FORMS = ("ci", "lower", "upper", "p", "n", "abs", "years", "signed", "whole", "w
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """"; did you mean 'a' or 'b'?" for the closest known names, or nothing."""
+    """ "; did you mean 'a' or 'b'?" for the closest known names, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
 
@@ -228,7 +235,9 @@ def make(
 ) -> Fact:
     """A checked fact. Raises AssessError for a malformed id, a missing value, or an interval the wrong way round."""
     if not id or not set(id) <= _ALLOWED_IN_ID or "." not in id.strip(".") or id != id.strip("."):
-        raise AssessError(f"Fact id {id!r}: use dotted names of letters, digits, _ and -, such as 'national.requests.2024'.")
+        raise AssessError(
+            f"Fact id {id!r}: use dotted names of letters, digits, _ and -, such as 'national.requests.2024'."
+        )
     plain = _plain(value)
     if plain is None:
         raise AssessError(f"Fact {id!r} has no value ({value!r}); a missing number is not a fact.")
@@ -289,7 +298,8 @@ class Facts(Mapping[str, Fact]):
 
 
 def to_json(facts: Iterable[Fact], extra: bool = False) -> str:
-    """facts.json: sorted by id. With `extra`, also the cell and digits that the assembler uses and the contract does not name."""
+    """facts.json: sorted by id. With `extra`, also the cell and digits that the assembler uses and the contract does
+    not name."""
     entries = {}
     for fact in sorted(facts, key=lambda f: f.id):
         entry = fact.record()
@@ -316,7 +326,8 @@ def read(path: Path) -> list[Fact]:
 
 
 def policy(path: Path) -> list[Fact]:
-    """Cited policy figures from a CSV of id, value, unit, display, text, source_url; none when the file does not exist."""
+    """Cited policy figures from a CSV of id, value, unit, display, text, source_url; none when the file does not
+    exist."""
     if not path.is_file():
         return []
     found = []
@@ -325,7 +336,9 @@ def policy(path: Path) -> list[Fact]:
             try:
                 id, raw = row["id"].strip(), row["value"].strip()
             except (KeyError, AttributeError) as error:
-                raise AssessError(f"{path.name}, line {line}: expected columns id, value, unit, display, text, source_url.") from error
+                raise AssessError(
+                    f"{path.name}, line {line}: expected columns id, value, unit, display, text, source_url."
+                ) from error
             value: Any = raw
             try:
                 value = float(raw)

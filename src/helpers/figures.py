@@ -1,13 +1,14 @@
 """House style of figures, and the kinds of figure the chapters draw.
 
-Every kind takes a DataFrame and gives a matplotlib `Figure` without a title: `book.show` adds the title (which states the finding)
-and the subtitle (measure, units, years) to the saved copies, and the report prints them as text. Colours mean the same thing in
-every chapter, and lines also differ by dash and marker, so that they can be told apart in grey.
+Every kind takes a DataFrame and gives a matplotlib `Figure` without a title: `book.show` adds the title (which states
+the finding) and the subtitle (measure, units, years) to the saved copies, and the report prints them as text. Colours
+mean the same thing in every chapter, and lines also differ by dash and marker, so that they can be told apart in grey.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import logging
 import math
 import textwrap
@@ -49,7 +50,14 @@ COHORTS: dict[str, tuple[str, str, str, str]] = {
     "2022-23": ("2022-23", "#28a197", "-", "^"),
     "2023-24": ("2023-24", "#a38a00", (0, (3, 1.5)), "D"),  # type: ignore[dict-item]
 }
-_OTHERS = [(BLUE, "-", "o"), (ORANGE, (0, (5, 2)), "s"), (TEAL, "-", "^"), (PLUM, (0, (3, 1.5)), "D"), (GREY, "-", "v"), (INK, (0, (1, 1.5)), "P")]
+_OTHERS = [
+    (BLUE, "-", "o"),
+    (ORANGE, (0, (5, 2)), "s"),
+    (TEAL, "-", "^"),
+    (PLUM, (0, (3, 1.5)), "D"),
+    (GREY, "-", "v"),
+    (INK, (0, (1, 1.5)), "P"),
+]
 VERDICTS: dict[str, tuple[str, str]] = {  # verdict -> (colour, marker)
     "supported": (BLUE, "o"),
     "partly supported": ("#5b8fbf", "o"),
@@ -75,7 +83,7 @@ def _register_fonts() -> str:
     return SANS if found else "DejaVu Sans"
 
 
-def style() -> dict[str, Any]:
+def style() -> dict[Any, Any]:
     """The house style as matplotlib settings; `new` applies it."""
     return {
         "font.family": [_register_fonts(), "DejaVu Sans"],
@@ -113,12 +121,16 @@ def style() -> dict[str, Any]:
     }
 
 
-def new(height: float = 3.8, width: float = WIDTH, rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Figure, Any]:
-    """A figure in house style and its axes (one, or an array when `rows` or `columns` is above one); sizes in inches."""
+def new(
+    height: float = 3.8, width: float = WIDTH, rows: int = 1, columns: int = 1, **kwargs: Any
+) -> tuple[Figure, Any]:
+    """A figure in house style and its axes (one, or an array when `rows` or `columns` is above one); sizes in
+    inches."""
     import matplotlib
     from matplotlib.figure import Figure
 
-    # Set for the session, not only here: text that a notebook adds to the figure later takes its font from these settings.
+    # Set for the session, not only here: text that a notebook adds to the figure later takes its font from these
+    # settings.
     matplotlib.rcParams.update(style())
     figure = Figure(figsize=(width, height), layout="constrained")
     engine: Any = figure.get_layout_engine()
@@ -146,9 +158,13 @@ def axis_unit(axes: Axes, unit: str, which: str = "y") -> None:
     class InUnit(Formatter):
         """Ticks with as many decimals as their spacing needs."""
 
+        def format_ticks(self, values: Any) -> list[str]:
+            places = [float(v) for v in values]
+            step = min((abs(b - a) for a, b in itertools.pairwise(places)), default=1.0)
+            return [_tick(v, unit, step) for v in places]
+
         def __call__(self, x: float, pos: int | None = None) -> str:
-            step = min((abs(b - a) for a, b in zip(self.locs, self.locs[1:], strict=False)), default=1.0)
-            return _tick(x, unit, float(step))
+            return _tick(x, unit, 1.0)
 
     (axes.yaxis if which == "y" else axes.xaxis).set_major_formatter(InUnit())
 
@@ -176,12 +192,16 @@ def _tick(value: float, unit: str, step: float) -> str:
 def label_ends(
     axes: Axes, labels: Sequence[tuple[float, float, str, str]], gap: float = 11.5, offset: float = 7, size: float = 9.5
 ) -> None:
-    """Write labels right of the points (x, y, text, colour), moved apart so that none overlap; `gap` in points per line."""
+    """Write labels right of the points (x, y, text, colour), moved apart so that none overlap; `gap` in points per
+    line."""
     figure: Any = axes.figure
     figure.draw_without_rendering()
     to_screen = axes.transData
     points = 72 / figure.dpi
-    wanted = sorted(((to_screen.transform((x, y))[1] * points, x, y, text, colour) for x, y, text, colour in labels), key=lambda t: t[0])
+    wanted = sorted(
+        ((to_screen.transform((x, y))[1] * points, x, y, text, colour) for x, y, text, colour in labels),
+        key=lambda t: t[0],
+    )
     placed: list[float] = []
     tall = [text.count("\n") + 1 for *_, text, _ in wanted]
     for i, (height, *_rest) in enumerate(wanted):
@@ -228,7 +248,9 @@ def _darker(colour: str) -> str:
 def _need(frame: pd.DataFrame, columns: Sequence[str], kind: str) -> None:
     missing = [c for c in columns if c not in frame.columns]
     if missing:
-        raise AssessError(f"A {kind} figure needs the column {missing[0]!r}; the frame has {', '.join(map(str, frame.columns))}.")
+        raise AssessError(
+            f"A {kind} figure needs the column {missing[0]!r}; the frame has {', '.join(map(str, frame.columns))}."
+        )
     if frame.empty:
         raise AssessError(f"A {kind} figure needs at least one row.")
 
@@ -251,7 +273,15 @@ def _x_axis(axes: Axes, places: Mapping[Any, float], named: bool, most: int = 12
 
 
 def _draw_lines(
-    axes: Axes, frame: pd.DataFrame, x: str, y: str, by: str | None, lower: str | None, upper: str | None, places: Mapping[Any, float], order: Sequence[Any]
+    axes: Axes,
+    frame: pd.DataFrame,
+    x: str,
+    y: str,
+    by: str | None,
+    lower: str | None,
+    upper: str | None,
+    places: Mapping[Any, float],
+    order: Sequence[Any],
 ) -> list[tuple[float, float, str, str]]:
     ends = []
     looks = styles(order)
@@ -265,7 +295,17 @@ def _draw_lines(
         top = 3 if str(key) in ("safety_valve", "england") else 2.5
         if lower and upper:
             axes.fill_between(xs, part[lower], part[upper], color=colour, alpha=0.15, linewidth=0, zorder=top - 1)
-        axes.plot(xs, part[y], color=colour, linestyle=dash, marker=marker, markersize=4, markeredgecolor="white", markeredgewidth=0.6, zorder=top)
+        axes.plot(
+            xs,
+            part[y],
+            color=colour,
+            linestyle=dash,
+            marker=marker,
+            markersize=4,
+            markeredgecolor="white",
+            markeredgewidth=0.6,
+            zorder=top,
+        )
         ends.append((xs[-1], float(part[y].iloc[-1]), label, _darker(colour)))
     return ends
 
@@ -293,8 +333,8 @@ def lines(
 ) -> Figure:
     """Lines over time, one per value of `by`, each labelled at its end; `lower` and `upper` draw an interval band.
 
-    `frame` is long: one row per x and `by`. `unit` writes the axis ("%", "gbp", "count", ...). `mark` draws a dashed upright at an x
-    with a few words. `zero` starts the axis at nought. `labels` renames lines.
+    `frame` is long: one row per x and `by`. `unit` writes the axis ("%", "gbp", "count", ...). `mark` draws a dashed
+    upright at an x with a few words. `zero` starts the axis at nought. `labels` renames lines.
     """
     _need(frame, [c for c in (x, y, by, lower, upper) if c], "line")
     figure, axes = new(height)
@@ -310,7 +350,16 @@ def lines(
     for at, words in (mark or {}).items():
         place = places.get(at, at)
         axes.axvline(place, color=MUTED, linewidth=1, linestyle=(0, (3, 3)), zorder=1)
-        axes.annotate(words, (place, 1), xycoords=("data", "axes fraction"), xytext=(4, -2), textcoords="offset points", va="top", color=MUTED, fontsize=9)
+        axes.annotate(
+            words,
+            (place, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, -2),
+            textcoords="offset points",
+            va="top",
+            color=MUTED,
+            fontsize=9,
+        )
     if by is not None:
         renamed = dict(labels or {})
         ends = [(px, py, textwrap.fill(renamed.get(text, text), 16), colour) for px, py, text, colour in ends]
@@ -318,12 +367,14 @@ def lines(
     return figure
 
 
-def event_study(frame: pd.DataFrame, unit: str = "%", unit_words: str = "", exposed: str = "first exposed year", height: float = 4.2) -> Figure:
-    """Estimates by event time: points with pointwise 95% intervals, the simultaneous band behind them, and under the axis how many
-    councils stand behind each point.
+def event_study(
+    frame: pd.DataFrame, unit: str = "%", unit_words: str = "", exposed: str = "first exposed year", height: float = 4.2
+) -> Figure:
+    """Estimates by event time: points with pointwise 95% intervals, the simultaneous band behind them, and under the
+    axis how many councils stand behind each point.
 
-    `frame`: event_time, estimate, lower, upper, and where known band_lower, band_upper, n_treated. Estimates before event time 0 are drawn
-    hollow: they test whether the groups already differed.
+    `frame`: event_time, estimate, lower, upper, and where known band_lower, band_upper, n_treated. Estimates before
+    event time 0 are drawn hollow: they test whether the groups already differed.
     """
     import numpy as np
 
@@ -337,21 +388,61 @@ def event_study(frame: pd.DataFrame, unit: str = "%", unit_words: str = "", expo
             axes.fill_between([time - 0.36, time + 0.36], low, high, color=BLUE, alpha=0.13, linewidth=0, zorder=1)
     estimates, low, high = (part[c].to_numpy(float) for c in ("estimate", "lower", "upper"))
     # A reference period is nought by construction and has no interval.
-    axes.vlines(times, np.where(np.isnan(low), estimates, low), np.where(np.isnan(high), estimates, high), color=BLUE, linewidth=1.8, zorder=3)
+    axes.vlines(
+        times,
+        np.where(np.isnan(low), estimates, low),
+        np.where(np.isnan(high), estimates, high),
+        color=BLUE,
+        linewidth=1.8,
+        zorder=3,
+    )
     before = times < 0
-    axes.plot(times[before], estimates[before], linestyle="", marker="o", markersize=7, markerfacecolor="white", markeredgecolor=BLUE, markeredgewidth=1.6, zorder=4)
-    axes.plot(times[~before], estimates[~before], linestyle="", marker="o", markersize=7.5, color=BLUE, markeredgecolor="white", markeredgewidth=0.8, zorder=4)
+    axes.plot(
+        times[before],
+        estimates[before],
+        linestyle="",
+        marker="o",
+        markersize=7,
+        markerfacecolor="white",
+        markeredgecolor=BLUE,
+        markeredgewidth=1.6,
+        zorder=4,
+    )
+    axes.plot(
+        times[~before],
+        estimates[~before],
+        linestyle="",
+        marker="o",
+        markersize=7.5,
+        color=BLUE,
+        markeredgecolor="white",
+        markeredgewidth=0.8,
+        zorder=4,
+    )
     zero_line(axes)
     if before.any() and (~before).any():
         axes.axvline(-0.5, color=MUTED, linewidth=1, linestyle=(0, (3, 3)), zorder=1)
         for words, place, align in (("Before the agreement", -0.6, "right"), ("After", -0.4, "left")):
-            axes.annotate(words, (place, 1), xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points", va="bottom", ha=align, color=MUTED, fontsize=9.5)
+            axes.annotate(
+                words,
+                (place, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 2),
+                textcoords="offset points",
+                va="bottom",
+                ha=align,
+                color=MUTED,
+                fontsize=9.5,
+            )
     axes.set_xlim(times.min() - 0.6, times.max() + 0.6)
     counts = dict(zip(times, part["n_treated"], strict=True)) if "n_treated" in part.columns else {}
     ticks = []
     for time in times:
         held = counts.get(time)
-        ticks.append(f"{facts.number(time, 0) if time <= 0 else f'+{time}'}" + (f"\n{int(held)}" if held is not None and held == held else ""))
+        ticks.append(
+            f"{facts.number(time, 0) if time <= 0 else f'+{time}'}"
+            + (f"\n{int(held)}" if held is not None and held == held else "")
+        )
     axes.set_xticks(times, ticks, linespacing=1.5)
     note = f"Years from the {exposed}"
     axes.set_xlabel(f"{note} (above) and councils behind each estimate (below)" if counts else note)
@@ -361,11 +452,18 @@ def event_study(frame: pd.DataFrame, unit: str = "%", unit_words: str = "", expo
     return figure
 
 
-def forest(frame: pd.DataFrame, unit: str = "%", unit_words: str = "", digits: int = 1, main: str | None = None, height: float | None = None) -> Figure:
+def forest(
+    frame: pd.DataFrame,
+    unit: str = "%",
+    unit_words: str = "",
+    digits: int = 1,
+    main: str | None = None,
+    height: float | None = None,
+) -> Figure:
     """Estimates with 95% intervals, one row each, and their numbers at the right.
 
-    `frame`: estimator, estimate, lower, upper; optional `group` (a heading above each run of rows). `main` names the row drawn strongest,
-    the first when not given. A row without an interval is drawn as a point alone.
+    `frame`: estimator, estimate, lower, upper; optional `group` (a heading above each run of rows). `main` names the
+    row drawn strongest, the first when not given. A row without an interval is drawn as a point alone.
     """
     _need(frame, ["estimator", "estimate", "lower", "upper"], "forest")
     rows: list[tuple[str, Any]] = []
@@ -388,12 +486,32 @@ def forest(frame: pd.DataFrame, unit: str = "%", unit_words: str = "", digits: i
         colour = BLUE if strong else MUTED
         if record["lower"] == record["lower"] and record["lower"] is not None:
             axes.hlines(y, record["lower"], record["upper"], color=colour, linewidth=2.6 if strong else 1.6, zorder=3)
-        axes.plot([record["estimate"]], [y], marker="o", markersize=8 if strong else 6, color=colour, markeredgecolor="white", markeredgewidth=0.8, zorder=4)
+        axes.plot(
+            [record["estimate"]],
+            [y],
+            marker="o",
+            markersize=8 if strong else 6,
+            color=colour,
+            markeredgecolor="white",
+            markeredgewidth=0.8,
+            zorder=4,
+        )
         names.append((y, str(record["estimator"]), strong))
         text = facts.number(record["estimate"], digits)
         if record["lower"] == record["lower"] and record["lower"] is not None:
             text += f"  ({facts.number(record['lower'], digits)} to {facts.number(record['upper'], digits)})"
-        axes.annotate(text, (1, y), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points", va="center", color=INK if strong else MUTED, fontsize=9.5, fontweight="semibold" if strong else "normal", annotation_clip=False)
+        axes.annotate(
+            text,
+            (1, y),
+            xycoords=("axes fraction", "data"),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            color=INK if strong else MUTED,
+            fontsize=9.5,
+            fontweight="semibold" if strong else "normal",
+            annotation_clip=False,
+        )
     axes.set_yticks([y for y, *_ in names], [textwrap.fill(text, 38) for _, text, _ in names])
     for tick, (_, _, strong) in zip(axes.get_yticklabels(), names, strict=True):
         tick.set_color(INK)
@@ -417,7 +535,8 @@ def dots(
     arrow: bool = False,
     height: float | None = None,
 ) -> Figure:
-    """A dot comparison: one row per `label`, one dot per value column, joined by a line (`arrow`: pointing from the first to the last).
+    """A dot comparison: one row per `label`, one dot per value column, joined by a line (`arrow`: pointing from the
+    first to the last).
 
     `values` maps columns to the words that name them. Rows come in the frame's order, the first at the top.
     """
@@ -432,7 +551,18 @@ def dots(
         if low == low and high > low:
             axes.hlines(y, low, high, color=GRID if not arrow else RULE, linewidth=2 if not arrow else 1.2, zorder=1)
     for (column, words), colour, marker in zip(named.items(), colours, markers, strict=False):
-        axes.plot(frame[column], ys, linestyle="", marker=marker, markersize=6.5, color=colour, markeredgecolor="white", markeredgewidth=0.8, label=words, zorder=3)
+        axes.plot(
+            frame[column],
+            ys,
+            linestyle="",
+            marker=marker,
+            markersize=6.5,
+            color=colour,
+            markeredgecolor="white",
+            markeredgewidth=0.8,
+            label=words,
+            zorder=3,
+        )
     axes.set_yticks(ys, [textwrap.fill(str(t), 42) for t in frame[label]])
     for tick in axes.get_yticklabels():
         tick.set_color(INK)
@@ -448,8 +578,17 @@ def dots(
     return figure
 
 
-def strip(frame: pd.DataFrame, by: str = "group", value: str = "value", unit: str = "", name: str | None = None, call_out: Sequence[str] = (), height: float | None = None) -> Figure:
-    """Every council as a dot, in a row for each value of `by`, with the median marked; `call_out` labels councils by `name`."""
+def strip(
+    frame: pd.DataFrame,
+    by: str = "group",
+    value: str = "value",
+    unit: str = "",
+    name: str | None = None,
+    call_out: Sequence[str] = (),
+    height: float | None = None,
+) -> Figure:
+    """Every council as a dot, in a row for each value of `by`, with the median marked; `call_out` labels councils by
+    `name`."""
     import numpy as np
 
     _need(frame, [by, value, *([name] if name else [])], "strip")
@@ -463,16 +602,45 @@ def strip(frame: pd.DataFrame, by: str = "group", value: str = "value", unit: st
         _, colour, _, marker = looks[key]
         # A fixed, even spread: the same data always give the same picture.
         spread = ((np.arange(len(part)) * 0.618034) % 1 - 0.5) * 0.5
-        axes.plot(part[value], -place + spread, linestyle="", marker=marker or "o", markersize=5, color=colour, alpha=0.75, markeredgecolor="white", markeredgewidth=0.5, zorder=2)
+        axes.plot(
+            part[value],
+            -place + spread,
+            linestyle="",
+            marker=marker or "o",
+            markersize=5,
+            color=colour,
+            alpha=0.75,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            zorder=2,
+        )
         middle = float(part[value].median())
         axes.vlines(middle, -place - 0.38, -place + 0.38, color=INK, linewidth=2.4, zorder=4)
-        axes.annotate(facts.shown(middle, unit).replace(" percentage points", "").replace(" million", "m"), (middle, -place + 0.38), xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=9, fontweight="semibold")
+        axes.annotate(
+            facts.shown(middle, unit).replace(" percentage points", "").replace(" million", "m"),
+            (middle, -place + 0.38),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=9,
+            fontweight="semibold",
+        )
         if name:
             for at, (who, amount) in zip(spread, part[[name, value]].itertuples(index=False), strict=True):
                 if who in call_out:
-                    axes.annotate(str(who), (amount, -place + at), xytext=(5, 4), textcoords="offset points", fontsize=8.5, color=_darker(colour))
+                    axes.annotate(
+                        str(who),
+                        (amount, -place + at),
+                        xytext=(5, 4),
+                        textcoords="offset points",
+                        fontsize=8.5,
+                        color=_darker(colour),
+                    )
     counts = frame[frame[value].notna()].groupby(by, observed=True).size()
-    axes.set_yticks([-i for i in range(len(order))], [f"{textwrap.fill(looks[k][0], 16)}\n({counts.get(k, 0)})" for k in order])
+    axes.set_yticks(
+        [-i for i in range(len(order))], [f"{textwrap.fill(looks[k][0], 16)}\n({counts.get(k, 0)})" for k in order]
+    )
     for tick in axes.get_yticklabels():
         tick.set_color(INK)
     axes.set_ylim(-len(order) + 0.4, 0.75)
@@ -499,7 +667,8 @@ def multiples(
     empty: Mapping[str, str] | None = None,
     panel_height: float = 1.45,
 ) -> Figure:
-    """Small multiples: one panel per value of `panel`, lines by `by`. `share` keeps one scale, so that panels can be compared.
+    """Small multiples: one panel per value of `panel`, lines by `by`. `share` keeps one scale, so that panels can be
+    compared.
 
     `empty` maps panels without data to the few words shown in their place.
     """
@@ -515,7 +684,9 @@ def multiples(
             axes.set_axis_off()
             continue
         name = names[position]
-        axes.set_title(textwrap.fill(GROUPS[name][0] if name in GROUPS else str(name), max(10, 60 // columns)), fontsize=9.5)
+        axes.set_title(
+            textwrap.fill(GROUPS[name][0] if name in GROUPS else str(name), max(10, 60 // columns)), fontsize=9.5
+        )
         part = frame[frame[panel] == name]
         if part[y].notna().any():
             _draw_lines(axes, part, x, y, by, lower, upper, places, order)
@@ -523,7 +694,16 @@ def multiples(
                 zero_line(axes)
         else:
             words = (empty or {}).get(name, "no data")
-            axes.text(0.5, 0.5, textwrap.fill(words, 18), transform=axes.transAxes, ha="center", va="center", color=MUTED, fontsize=8.5)
+            axes.text(
+                0.5,
+                0.5,
+                textwrap.fill(words, 18),
+                transform=axes.transAxes,
+                ha="center",
+                va="center",
+                color=MUTED,
+                fontsize=8.5,
+            )
         xs = sorted(places.items(), key=lambda item: item[1])
         shown = [xs[0], xs[-1]] if len(xs) > 1 else xs
         axes.set_xticks([p for _, p in shown], [str(v) if labelled else f"{v:g}" for v, _ in shown])
@@ -539,18 +719,43 @@ def _legend(figure: Figure, handles: Sequence[Any], texts: Sequence[str], column
     rows = math.ceil(len(texts) / columns)
     engine: Any = figure.get_layout_engine()
     engine.set(rect=(0, 0, 1, 1 - (0.2 * rows + 0.06) / float(figure.get_size_inches()[1])))
-    figure.legend(handles, texts, loc="upper left", ncols=columns, columnspacing=1.4, handletextpad=0.5, borderpad=0.1, borderaxespad=0.3)
+    figure.legend(
+        handles,
+        texts,
+        loc="upper left",
+        ncols=columns,
+        columnspacing=1.4,
+        handletextpad=0.5,
+        borderpad=0.1,
+        borderaxespad=0.3,
+    )
 
 
 def _line_legend(figure: Figure, order: Sequence[Any]) -> None:
     from matplotlib.lines import Line2D
 
     looks = styles(order).values()
-    _legend(figure, [Line2D([], [], color=c, linestyle=d, marker=m, markersize=4.5, markeredgecolor="white") for _, c, d, m in looks], [t for t, *_ in looks])
+    _legend(
+        figure,
+        [
+            Line2D([], [], color=c, linestyle=d, marker=m, markersize=4.5, markeredgecolor="white")
+            for _, c, d, m in looks
+        ],
+        [t for t, *_ in looks],
+    )
 
 
-def waterfall(frame: pd.DataFrame, label: str = "label", value: str = "value", total: str = "total", unit: str = "gbp_m", digits: int = 0, height: float | None = None) -> Figure:
-    """An account from one total to another. `frame`: a label, a value and whether the row is a total (True) or a step (False).
+def waterfall(
+    frame: pd.DataFrame,
+    label: str = "label",
+    value: str = "value",
+    total: str = "total",
+    unit: str = "gbp_m",
+    digits: int = 0,
+    height: float | None = None,
+) -> Figure:
+    """An account from one total to another. `frame`: a label, a value and whether the row is a total (True) or a step
+    (False).
 
     Rises are orange (deficits grow), falls teal, totals dark; every bar carries its number.
     """
@@ -571,7 +776,16 @@ def waterfall(frame: pd.DataFrame, label: str = "label", value: str = "value", t
             text = text.replace(" million", "m")
         ends.append((max(left, left + width), -place, text if bool(record[total]) or amount < 0 else f"+{text}"))
     for x, y, text in ends:
-        axes.annotate(text, (x, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9.5, fontweight="semibold", annotation_clip=False)
+        axes.annotate(
+            text,
+            (x, y),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9.5,
+            fontweight="semibold",
+            annotation_clip=False,
+        )
     axes.set_yticks([-i for i in range(len(frame))], [textwrap.fill(str(t), 34) for t in frame[label]])
     for tick in axes.get_yticklabels():
         tick.set_color(INK)
@@ -585,8 +799,16 @@ def waterfall(frame: pd.DataFrame, label: str = "label", value: str = "value", t
     return figure
 
 
-def stacked(frame: pd.DataFrame, x: str, parts: Mapping[str, str] | Sequence[str], unit: str = "", share: bool = False, height: float = 3.9) -> Figure:
-    """Stacked columns: one per row's `x`, split into `parts` (columns, with the words that name them). `share` scales each to 100%."""
+def stacked(
+    frame: pd.DataFrame,
+    x: str,
+    parts: Mapping[str, str] | Sequence[str],
+    unit: str = "",
+    share: bool = False,
+    height: float = 3.9,
+) -> Figure:
+    """Stacked columns: one per row's `x`, split into `parts` (columns, with the words that name them). `share` scales
+    each to 100%."""
     named = dict(parts) if isinstance(parts, Mapping) else {p: p for p in parts}
     _need(frame, [x, *named], "stacked")
     figure, axes = new(height)
@@ -600,7 +822,17 @@ def stacked(frame: pd.DataFrame, x: str, parts: Mapping[str, str] | Sequence[str
     ends = []
     for position, (column, words) in enumerate(named.items()):
         colour = palette[position % len(palette)]
-        axes.bar(places, data[column].fillna(0), bottom=base, width=0.78, color=colour, edgecolor="white", linewidth=0.7, hatch=hatches[position % len(hatches)], zorder=3)
+        axes.bar(
+            places,
+            data[column].fillna(0),
+            bottom=base,
+            width=0.78,
+            color=colour,
+            edgecolor="white",
+            linewidth=0.7,
+            hatch=hatches[position % len(hatches)],
+            zorder=3,
+        )
         middle = float((base + data[column].fillna(0) / 2).iloc[-1])
         ends.append((places[-1] + 0.39, middle, textwrap.fill(words, 20), INK))
         base = base + data[column].fillna(0)
@@ -612,7 +844,10 @@ def stacked(frame: pd.DataFrame, x: str, parts: Mapping[str, str] | Sequence[str
 
     if len(named) <= 6 and float(base.iloc[-1]) > 0:
         axes.legend(
-            handles=[Patch(facecolor=palette[i % 8], hatch=hatches[i % 8], edgecolor="white", label=textwrap.fill(w, 20)) for i, w in reversed(list(enumerate(named.values())))],
+            handles=[
+                Patch(facecolor=palette[i % 8], hatch=hatches[i % 8], edgecolor="white", label=textwrap.fill(w, 20))
+                for i, w in reversed(list(enumerate(named.values())))
+            ],
             loc="center left",
             bbox_to_anchor=(1.0, 0.5),
             handlelength=1,
@@ -624,8 +859,18 @@ def stacked(frame: pd.DataFrame, x: str, parts: Mapping[str, str] | Sequence[str
     return figure
 
 
-def bars(frame: pd.DataFrame, label: str, value: str, unit: str = "", digits: int | None = None, highlight: Sequence[str] = (), by: str | None = None, height: float | None = None) -> Figure:
-    """Horizontal bars with their numbers, in the frame's order; `highlight` draws named rows strongest, or `by` colours by group."""
+def bars(
+    frame: pd.DataFrame,
+    label: str,
+    value: str,
+    unit: str = "",
+    digits: int | None = None,
+    highlight: Sequence[str] = (),
+    by: str | None = None,
+    height: float | None = None,
+) -> Figure:
+    """Horizontal bars with their numbers, in the frame's order; `highlight` draws named rows strongest, or `by`
+    colours by group."""
     _need(frame, [label, value, *([by] if by else [])], "bar")
     figure, axes = new(height or 0.6 + 0.29 * len(frame))
     looks = styles(_order(frame, by)) if by else {}
@@ -633,11 +878,28 @@ def bars(frame: pd.DataFrame, label: str, value: str, unit: str = "", digits: in
         colour = looks[record[by]][1] if by else BLUE if not highlight or str(record[label]) in highlight else GREY
         amount = record[value]
         if amount is None or amount != amount:
-            axes.annotate("not known", (0, -place), xytext=(5, 0), textcoords="offset points", va="center", color=MUTED, fontsize=9)
+            axes.annotate(
+                "not known",
+                (0, -place),
+                xytext=(5, 0),
+                textcoords="offset points",
+                va="center",
+                color=MUTED,
+                fontsize=9,
+            )
             continue
         axes.barh(-place, amount, height=0.7, color=colour, zorder=3)
         text = facts.shown(float(amount), unit, digits).replace(" million", "m").replace(" percentage points", "")
-        axes.annotate(text, (amount, -place), xytext=(5 if amount >= 0 else -5, 0), textcoords="offset points", va="center", ha="left" if amount >= 0 else "right", fontsize=9.5, annotation_clip=False)
+        axes.annotate(
+            text,
+            (amount, -place),
+            xytext=(5 if amount >= 0 else -5, 0),
+            textcoords="offset points",
+            va="center",
+            ha="left" if amount >= 0 else "right",
+            fontsize=9.5,
+            annotation_clip=False,
+        )
     axes.set_yticks([-i for i in range(len(frame))], [textwrap.fill(str(t), 40) for t in frame[label]])
     for tick in axes.get_yticklabels():
         tick.set_color(INK)
@@ -656,8 +918,21 @@ def bars(frame: pd.DataFrame, label: str, value: str, unit: str = "", digits: in
     return figure
 
 
-def scatter(frame: pd.DataFrame, x: str, y: str, by: str | None = "group", x_unit: str = "", y_unit: str = "", x_words: str = "", y_words: str = "", name: str | None = None, call_out: Sequence[str] = (), height: float = 4.4) -> Figure:
-    """Councils as points, coloured by group; `call_out` labels some by `name`. Axes need words: `x_words`, `y_words`."""
+def scatter(
+    frame: pd.DataFrame,
+    x: str,
+    y: str,
+    by: str | None = "group",
+    x_unit: str = "",
+    y_unit: str = "",
+    x_words: str = "",
+    y_words: str = "",
+    name: str | None = None,
+    call_out: Sequence[str] = (),
+    height: float = 4.4,
+) -> Figure:
+    """Councils as points, coloured by group; `call_out` labels some by `name`. Axes need words: `x_words`,
+    `y_words`."""
     _need(frame, [c for c in (x, y, by, name) if c], "scatter")
     figure, axes = new(height)
     order = _order(frame, by)
@@ -665,11 +940,30 @@ def scatter(frame: pd.DataFrame, x: str, y: str, by: str | None = "group", x_uni
     for key in reversed(order):
         part = frame if by is None else frame[frame[by] == key]
         label, colour, _, marker = looks[key]
-        axes.plot(part[x], part[y], linestyle="", marker=marker or "o", markersize=5.5, color=colour, alpha=0.8, markeredgecolor="white", markeredgewidth=0.5, label=label, zorder=3 if str(key) == "safety_valve" else 2)
+        axes.plot(
+            part[x],
+            part[y],
+            linestyle="",
+            marker=marker or "o",
+            markersize=5.5,
+            color=colour,
+            alpha=0.8,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            label=label,
+            zorder=3 if str(key) == "safety_valve" else 2,
+        )
         if name:
             for who, px, py in part[[name, x, y]].itertuples(index=False):
                 if who in call_out and px == px and py == py:
-                    axes.annotate(str(who), (px, py), xytext=(5, 4), textcoords="offset points", fontsize=8.5, color=_darker(colour))
+                    axes.annotate(
+                        str(who),
+                        (px, py),
+                        xytext=(5, 4),
+                        textcoords="offset points",
+                        fontsize=8.5,
+                        color=_darker(colour),
+                    )
     axes.grid(True, axis="both", color=GRID)
     axis_unit(axes, x_unit, "x")
     axis_unit(axes, y_unit, "y")
@@ -681,16 +975,22 @@ def scatter(frame: pd.DataFrame, x: str, y: str, by: str | None = "group", x_uni
     return figure
 
 
-def verdicts(frame: pd.DataFrame, unit_words: str = "Effect, in standard deviations of the outcome", height: float | None = None) -> Figure:
-    """The claims at a glance: one row per claim, its verdict as a coloured, shaped mark, and the size of the effect across.
+def verdicts(
+    frame: pd.DataFrame, unit_words: str = "Effect, in standard deviations of the outcome", height: float | None = None
+) -> Figure:
+    """The claims at a glance: one row per claim, its verdict as a coloured, shaped mark, and the size of the effect
+    across.
 
-    `frame`: claim (short words), verdict, and where an effect was estimated estimate, lower, upper on one common scale; optional
-    strength and group (a heading above each run of rows). A claim without an estimate shows its verdict alone.
+    `frame`: claim (short words), verdict, and where an effect was estimated estimate, lower, upper on one common
+    scale; optional strength and group (a heading above each run of rows). A claim without an estimate shows its
+    verdict alone.
     """
     _need(frame, ["claim", "verdict"], "verdict")
     unknown = sorted(set(frame["verdict"]) - set(VERDICTS))
     if unknown:
-        raise AssessError(f"No verdict {unknown[0]!r}{facts.near(unknown[0], VERDICTS)}; verdicts are {', '.join(VERDICTS)}.")
+        raise AssessError(
+            f"No verdict {unknown[0]!r}{facts.near(unknown[0], VERDICTS)}; verdicts are {', '.join(VERDICTS)}."
+        )
     rows: list[tuple[str, Any]] = []
     last = None
     for record in frame.to_dict("records"):
@@ -701,10 +1001,14 @@ def verdicts(frame: pd.DataFrame, unit_words: str = "Effect, in standard deviati
         rows.append(("row", record))
     sized = "estimate" in frame.columns and bool(frame["estimate"].notna().any())
     claim_width, mark_width = (2.75, 1.5) if sized else (5.0, 2.0)
-    texts = ["\n".join(wrapped(str(r if kind == "head" else r["claim"]), 9.5, "normal", claim_width)) for kind, r in rows]
+    texts = [
+        "\n".join(wrapped(str(r if kind == "head" else r["claim"]), 9.5, "normal", claim_width)) for kind, r in rows
+    ]
     deep = [max(text.count("\n") + 1, 1.45) for text in texts]
     across = [claim_width + mark_width, WIDTH - claim_width - mark_width - 0.35] if sized else [1]
-    figure, both = new(height or 0.75 + 0.185 * sum(deep), columns=len(across), squeeze=False, sharey=True, width_ratios=across)
+    figure, both = new(
+        height or 0.75 + 0.185 * sum(deep), columns=len(across), squeeze=False, sharey=True, width_ratios=across
+    )
     left = both[0][0]
     right = both[0][1] if sized else None
     mark = claim_width / (claim_width + mark_width) + 0.035
@@ -719,13 +1023,28 @@ def verdicts(frame: pd.DataFrame, unit_words: str = "Effect, in standard deviati
         colour, marker = VERDICTS[record["verdict"]]
         left.text(0, y, text, fontsize=9.5, va="center", linespacing=1.1)
         strength = record.get("strength")
-        words = str(record["verdict"]) + (f", {strength}" if isinstance(strength, str) and strength.strip("-– ") else "")
+        words = str(record["verdict"]) + (
+            f", {strength}" if isinstance(strength, str) and strength.strip("-– ") else ""
+        )
         left.plot([mark], [y], marker=marker, markersize=8, color=colour, markeredgecolor="white", clip_on=False)
-        left.text(mark + 0.03, y, "\n".join(wrapped(words, 9, "normal", mark_width - 0.3)), fontsize=9, va="center", linespacing=1.05)
-        if right is not None and record.get("estimate") == record.get("estimate") and record.get("estimate") is not None:
+        left.text(
+            mark + 0.03,
+            y,
+            "\n".join(wrapped(words, 9, "normal", mark_width - 0.3)),
+            fontsize=9,
+            va="center",
+            linespacing=1.05,
+        )
+        if (
+            right is not None
+            and record.get("estimate") == record.get("estimate")
+            and record.get("estimate") is not None
+        ):
             if record.get("lower") == record.get("lower") and record.get("lower") is not None:
                 right.hlines(y, record["lower"], record["upper"], color=colour, linewidth=2.2, zorder=3)
-            right.plot([record["estimate"]], [y], marker=marker, markersize=7, color=colour, markeredgecolor="white", zorder=4)
+            right.plot(
+                [record["estimate"]], [y], marker=marker, markersize=7, color=colour, markeredgecolor="white", zorder=4
+            )
     left.set_axis_off()
     left.set_xlim(0, 1)
     left.set_ylim(-place, 0.2)
@@ -739,8 +1058,16 @@ def verdicts(frame: pd.DataFrame, unit_words: str = "Effect, in standard deviati
     return figure
 
 
-def timeline(frame: pd.DataFrame, start: str = "start", label: str = "label", end: str | None = None, kind: str | None = None, height: float | None = None) -> Figure:
-    """Events and spans on a calendar: one row each in order of start. `frame`: dates (anything pandas reads as one), words; optional end and kind."""
+def timeline(
+    frame: pd.DataFrame,
+    start: str = "start",
+    label: str = "label",
+    end: str | None = None,
+    kind: str | None = None,
+    height: float | None = None,
+) -> Figure:
+    """Events and spans on a calendar: one row each in order of start. `frame`: dates (anything pandas reads as one),
+    words; optional end and kind."""
     import pandas as pd
 
     _need(frame, [c for c in (start, label, end, kind) if c], "timeline")
@@ -758,8 +1085,24 @@ def timeline(frame: pd.DataFrame, start: str = "start", label: str = "label", en
         if stop is not None and not pd.isna(stop):
             axes.hlines(-place, record[start], stop, color=colour, linewidth=6, alpha=0.55, zorder=2)
             last = stop
-        axes.plot([record[start]], [-place], marker=marker or "o", markersize=7, color=colour, markeredgecolor="white", zorder=3)
-        axes.annotate(str(record[label]), (last, -place), xytext=(9, 0), textcoords="offset points", va="center", fontsize=9.2, annotation_clip=False)
+        axes.plot(
+            [record[start]],
+            [-place],
+            marker=marker or "o",
+            markersize=7,
+            color=colour,
+            markeredgecolor="white",
+            zorder=3,
+        )
+        axes.annotate(
+            str(record[label]),
+            (last, -place),
+            xytext=(9, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9.2,
+            annotation_clip=False,
+        )
     axes.set_yticks([])
     axes.set_ylim(-len(part) + 0.4, 0.6)
     axes.grid(False)
@@ -809,11 +1152,13 @@ def _render(figure: Figure, salt: str, endings: Sequence[str], text: str) -> dic
     return out
 
 
-def save(figure: Figure, title: str, subtitle: str = "", sources: Sequence[str] = (), salt: str = "figure") -> dict[str, bytes]:
-    """The figure's files by ending: `.svg` and `.png` with title, subtitle and sources, for use on their own, and `.plain.svg` and
+def save(
+    figure: Figure, title: str, subtitle: str = "", sources: Sequence[str] = (), salt: str = "figure"
+) -> dict[str, bytes]:
+    """The figure's files by ending: `.svg` and `.png` with title, subtitle and sources, for use on their own, and
+    `.plain.svg` and
     `.plain.png` without, for the report, which prints them as text."""
     import matplotlib
-
     from matplotlib.text import Text
 
     with matplotlib.rc_context(style()):
@@ -825,7 +1170,14 @@ def save(figure: Figure, title: str, subtitle: str = "", sources: Sequence[str] 
         inner = width - 0.16
         heading = [(line, 13.0, "semibold", INK, 0.235) for line in wrapped(title, 13, "semibold", inner)]
         heading += [(line, 10.5, "normal", MUTED, 0.19) for line in wrapped(subtitle, 10.5, "normal", inner)]
-        footing = [(line, 8.5, "normal", MUTED, 0.155) for line in wrapped("Source: " + "; ".join(sources), 8.5, "normal", inner)] if sources else []
+        footing = (
+            [
+                (line, 8.5, "normal", MUTED, 0.155)
+                for line in wrapped("Source: " + "; ".join(sources), 8.5, "normal", inner)
+            ]
+            if sources
+            else []
+        )
         above = sum(line[-1] for line in heading) + 0.2
         below = sum(line[-1] for line in footing) + (0.1 if footing else 0)
         tall = height + above + below
@@ -833,11 +1185,33 @@ def save(figure: Figure, title: str, subtitle: str = "", sources: Sequence[str] 
         added = []
         y = tall - 0.08
         for words, size, weight, colour, step in heading:
-            added.append(figure.text(0.08 / width, y / tall, words, fontsize=size, fontweight=weight, color=colour, va="top", parse_math=False))
+            added.append(
+                figure.text(
+                    0.08 / width,
+                    y / tall,
+                    words,
+                    fontsize=size,
+                    fontweight=weight,
+                    color=colour,
+                    va="top",
+                    parse_math=False,
+                )
+            )
             y -= step
         y = below
         for words, size, weight, colour, step in footing:
-            added.append(figure.text(0.08 / width, y / tall, words, fontsize=size, fontweight=weight, color=colour, va="top", parse_math=False))
+            added.append(
+                figure.text(
+                    0.08 / width,
+                    y / tall,
+                    words,
+                    fontsize=size,
+                    fontweight=weight,
+                    color=colour,
+                    va="top",
+                    parse_math=False,
+                )
+            )
             y -= step
         try:
             whole = _render(figure, salt, ("svg", "png"), "path")

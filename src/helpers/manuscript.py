@@ -1,7 +1,8 @@
 """The report as one text: the chapters' executed notebooks put in order, with figures, tables and facts still by name.
 
 The result is pandoc Markdown with three marks of our own, which `rendering` turns into HTML, Typst and Word:
-`[154,489]{.fact key="national.requests.2024"}` for a number, and empty `::: {.asset kind="figure" key="chapter/name"}` and
+`[154,489]{.fact key="national.requests.2024"}` for a number, and empty `::: {.asset kind="figure"
+key="chapter/name"}` and
 `kind="table"` blocks for what a cell showed.
 """
 
@@ -139,7 +140,9 @@ def _all_facts(folder: Path, names: Sequence[str], policy: Path) -> Facts:
             continue
         for fact in facts.read(path):
             if fact.id in owner:
-                raise AssessError(f"Fact {fact.id!r} is recorded by both {owner[fact.id]} and {name}; a fact has one home.")
+                raise AssessError(
+                    f"Fact {fact.id!r} is recorded by both {owner[fact.id]} and {name}; a fact has one home."
+                )
             owner[fact.id] = name
             gathered.append(fact)
     return Facts(gathered)
@@ -156,7 +159,9 @@ def _assets(folder: Path, chapter: str) -> Iterator[Asset]:
             try:
                 meta = json.loads((home / f"{name}.json").read_text(encoding="utf-8"))
             except (OSError, ValueError) as error:
-                raise AssessError(f"Chapter {chapter} lists {kind} {name!r}, but {home / name}.json cannot be read: {error}.") from error
+                raise AssessError(
+                    f"Chapter {chapter} lists {kind} {name!r}, but {home / name}.json cannot be read: {error}."
+                ) from error
             yield Asset(kind, chapter, name, home, meta)
 
 
@@ -189,7 +194,8 @@ class _Writer:
             raise AssessError(f"{chapter}, cell {cell.position}: {error}") from error
 
     def pieces(self, chapter: str, path: Path) -> Iterator[tuple[Cell, str]]:
-        """Each cell that shows something, with its text for the report. Level-1 headings are dropped: the section has its own."""
+        """Each cell that shows something, with its text for the report. Level-1 headings are dropped: the section has
+        its own."""
         pending: list[str] = []
         for cell in cells(path):
             if "parameters" in cell.tags or "injected-parameters" in cell.tags:
@@ -218,7 +224,10 @@ class _Writer:
                 key = f"{chapter}/{name}"
                 found = self.assets.get(f"{kind}:{key}")
                 if found is None:
-                    raise AssessError(f"{chapter}, cell {cell.position} shows {kind} {name!r}, which the chapter did not keep; does it end with book.finish()?")
+                    raise AssessError(
+                        f"{chapter}, cell {cell.position} shows {kind} {name!r}, which the chapter did not "
+                        f"keep; does it end with book.finish()?"
+                    )
                 self.assets[f"{kind}:{key}"] = Asset(kind, chapter, name, found.folder, found.meta, code, cell.count)
                 blocks.append(f'::: {{.asset kind="{kind}" key="{key}"}}\n:::')
             yield cell, "\n\n".join(blocks)
@@ -236,11 +245,13 @@ def words() -> dict[str, Any]:
     return yaml.safe_load((TEMPLATES / "report.yaml").read_text(encoding="utf-8"))
 
 
-def build(folder: Path, entries: Sequence[Mapping[str, Any]], policy: Path, extra: Mapping[str, str] | None = None) -> Manuscript:
+def build(
+    folder: Path, entries: Sequence[Mapping[str, Any]], policy: Path, extra: Mapping[str, str] | None = None
+) -> Manuscript:
     """Read what the chapters wrote in `folder` (data/processed/chapters), in the order of `entries` (chapters.yaml).
 
-    `extra` adds generated Markdown to annexes ("annex-e": ...). A listed chapter without an executed notebook becomes a stated gap.
-    Raises AssessError for an unknown fact, a figure that was not kept, or a fact with two homes.
+    `extra` adds generated Markdown to annexes ("annex-e": ...). A listed chapter without an executed notebook becomes
+    a stated gap. Raises AssessError for an unknown fact, a figure that was not kept, or a fact with two homes.
     """
     names = [str(e["name"]) for e in entries]
     known = _all_facts(folder, names, policy)
@@ -252,7 +263,9 @@ def build(folder: Path, entries: Sequence[Mapping[str, Any]], policy: Path, extr
     used: dict[str, None] = {}
     writer = _Writer(known, assets, used)
 
-    ends = {tag: Section(tag, said["sections"][tag], kind="front") for tag in ("summary", "introduction", "conclusions")}
+    ends = {
+        tag: Section(tag, said["sections"][tag], kind="front") for tag in ("summary", "introduction", "conclusions")
+    }
     annexes = {f"annex-{k}": Section(f"annex-{k}", said["annexes"][k], k.upper(), kind="annex") for k in ANNEXES}
     places = {**ends, **annexes}
     chapters: list[Section] = []
@@ -271,7 +284,8 @@ def build(folder: Path, entries: Sequence[Mapping[str, Any]], policy: Path, extr
             if numbered:
                 own.text.append(f"::: gap\n{said['gap']}\n:::")
             continue
-        # Where a cell without a tag goes: a numbered chapter's own text, an annex for a lettered one, Annex A for the data
+        # Where a cell without a tag goes: a numbered chapter's own text, an annex for a lettered one, Annex A for the
+        # data
         # chapter; the assessment's cells follow the last section tag.
         home = own if numbered else places.get(f"annex-{str(number).lower()}", places["annex-a"])
         sticky = not numbered and not number and any(SECTION_TAGS[0] in c.tags for c in cells(path))
@@ -288,7 +302,8 @@ def build(folder: Path, entries: Sequence[Mapping[str, Any]], policy: Path, extr
                 if not text:
                     continue
             if target.kind == "annex" and target is not home and not sticky:
-                # Annexes gather from several chapters: each gets a heading of its own, except where a table says enough.
+                # Annexes gather from several chapters: each gets a heading of its own, except where a table says
+                # enough.
                 if target.id == "annex-b" and name not in headed:
                     headed.add(name)
                     target.text.append(f"## {escaped(title)}")
@@ -303,7 +318,12 @@ def build(folder: Path, entries: Sequence[Mapping[str, Any]], policy: Path, extr
         if not section.text:
             section.missing = True
             section.text.append(f"::: gap\n{said['gap']}\n:::")
-    ordered = [ends["summary"], ends["introduction"], *sorted(chapters, key=lambda s: int(s.number)), ends["conclusions"]]
+    ordered = [
+        ends["summary"],
+        ends["introduction"],
+        *sorted(chapters, key=lambda s: int(s.number)),
+        ends["conclusions"],
+    ]
     references = Section("references", said["sections"]["references"], kind="back", text=["::: {#refs}\n:::"])
     return Manuscript([*ordered, references, *annexes.values()], assets, known, list(used), missing, said)
 

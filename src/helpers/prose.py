@@ -1,7 +1,8 @@
 """Prose with named facts in it: placeholders in braces are filled from facts, so no number is typed by hand.
 
-`{national.requests.2024}` gives a fact's display text, `{id:ci}` its interval, `{id|rose|fell|did not change}` a word by its sign.
-Braces inside code spans and formulas, and pandoc attributes such as `{#fig-x}` and `{.note}`, are left alone; `{{` and `}}` are literal.
+`{national.requests.2024}` gives a fact's display text, `{id:ci}` its interval, `{id|rose|fell|did not change}` a word
+by its sign. Braces inside code spans and formulas, and pandoc attributes such as `{#fig-x}` and `{.note}`, are left
+alone; `{{` and `}}` are literal.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ class Placeholder:
         head, *words = [part.strip() for part in text.split("|")]
         id, _, form = head.partition(":")
         if not id or " " in id:
-            raise AssessError(f"Placeholder {{{text}}} is not the name of a fact; write {{{{ and }}}} for literal braces.")
+            raise AssessError(
+                f"Placeholder {{{text}}} is not the name of a fact; write {{{{ and }}}} for literal braces."
+            )
         return cls(id.strip(), form.strip(), tuple(words))
 
     def fill(self, facts: Mapping[str, Fact]) -> str:
@@ -60,7 +63,8 @@ def placeholders(text: str) -> list[Placeholder]:
 
 
 def fill(text: str, facts: Mapping[str, Fact], write: Callable[[Placeholder, str], str] | None = None) -> str:
-    """`text` with each placeholder filled; `write(placeholder, text)` may wrap it, as the report does to link it to its fact.
+    """`text` with each placeholder filled; `write(placeholder, text)` may wrap it, as the report does to link it to
+    its fact.
 
     Raises AssessError for an unknown fact, or one without the asked-for interval, p or n.
     """
@@ -79,7 +83,7 @@ def _each(text: str, put: Callable[[Placeholder], str]) -> str:
         if match["close"]:
             return "}"
         hole = match["hole"]
-        if hole is None or hole[:1] in "#.=:" or hole == "-":
+        if hole is None or (hole and hole[0] in "#.=:") or hole == "-":
             return match[0]
         return put(Placeholder.parse(hole))
 

@@ -40,7 +40,13 @@ def _read(path: Path, stamp: int) -> dict[str, Resource]:
         if isinstance(publisher, dict):
             publisher = publisher.get("title") or publisher.get("name") or ""
         title = entry.get("publication_title") or publication.get("title") or entry.get("title") or entry["name"]
-        link = entry.get("landing_page") or entry.get("homepage") or entry.get("download_url") or entry.get("download_address") or ""
+        link = (
+            entry.get("landing_page")
+            or entry.get("homepage")
+            or entry.get("download_url")
+            or entry.get("download_address")
+            or ""
+        )
         released = entry.get("published") or entry.get("publication_date") or entry.get("release") or ""
         found[entry["name"]] = Resource(entry["name"], str(title), str(publisher), str(link), str(released), entry)
     return found

@@ -1,6 +1,7 @@
 """A manuscript in its three forms: one HTML page, a PDF by Typst, and a Word document.
 
-pandoc reads the manuscript once, with its citations; the syntax tree is then dressed for each form and written by pandoc.
+pandoc reads the manuscript once, with its citations; the syntax tree is then dressed for each form and written by
+pandoc.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ Node = dict[str, Any]
 
 @dataclass(frozen=True)
 class Edition:
-    """What a rendering needs besides the manuscript: the date of the data, as words and as seconds, and the bibliography."""
+    """What a rendering needs besides the manuscript: the date of the data, as words and as seconds, and the
+    bibliography."""
 
     date: str
     epoch: int
@@ -59,7 +61,8 @@ _CITATION = re.compile(r"(?<![\w.\\])@([A-Za-z][\w-]*)")
 
 
 def citations(text: str, bibliography: Path) -> str:
-    """`text` with other names of a reference (`ids` in the .bib file) made its key. Raises AssessError for an unknown key."""
+    """`text` with other names of a reference (`ids` in the .bib file) made its key. Raises AssessError for an unknown
+    key."""
     if not bibliography.is_file():
         return text
     keys: dict[str, str] = {}
@@ -82,7 +85,12 @@ def parse(text: str, edition: Edition) -> Node:
     arguments = ["-f", READER, "-t", "json"]
     if edition.bibliography.is_file():
         text = citations(text, edition.bibliography)
-        arguments += ["--citeproc", f"--bibliography={edition.bibliography}", "--metadata=link-citations:true", "--metadata=lang:en-GB"]
+        arguments += [
+            "--citeproc",
+            f"--bibliography={edition.bibliography}",
+            "--metadata=link-citations:true",
+            "--metadata=lang:en-GB",
+        ]
     return json.loads(pandoc(arguments, text, edition.epoch))
 
 
@@ -90,7 +98,8 @@ def parse(text: str, edition: Edition) -> Node:
 
 
 def walk(node: Any, change: Callable[[Node], Any]) -> Any:
-    """`node` with `change` applied to every element, innermost first; it may give an element, a list of them, or None to keep it."""
+    """`node` with `change` applied to every element, innermost first; it may give an element, a list of them, or None
+    to keep it."""
     if isinstance(node, list):
         out = []
         for item in node:
@@ -136,7 +145,8 @@ def text_of(node: Any) -> str:
         return "".join(text_of(n) for n in node)
     if not isinstance(node, dict):
         return ""
-    kind, content = node.get("t"), node.get("c")
+    kind: Any = node.get("t")
+    content: Any = node.get("c")
     if kind == "Str":
         return str(content)
     if kind in ("Space", "SoftBreak", "LineBreak"):
@@ -173,7 +183,8 @@ class Numbering:
 
 
 def number(tree: Node, manuscript: Manuscript) -> tuple[Node, Numbering]:
-    """Number sections, figures and tables; resolve references to them. Raises AssessError for a reference to nothing."""
+    """Number sections, figures and tables; resolve references to them. Raises AssessError for a reference to
+    nothing."""
     sections = {s.id: s for s in manuscript.sections}
     state: dict[str, Any] = {"section": None, "level": 1, "sub": 0, "figure": 0, "table": 0}
     found = Numbering({}, [], [])
@@ -225,22 +236,34 @@ def number(tree: Node, manuscript: Manuscript) -> tuple[Node, Numbering]:
             return None
         kind = "figure" if pairs["kind"] == "fig" else "table"
         here = f"{kind}:{pairs['chapter']}/{pairs['name']}"
-        options = [here] if here in found.labels else [k for k in found.labels if k.startswith(f"{kind}:") and k.endswith(f"/{pairs['name']}")]
+        options = (
+            [here]
+            if here in found.labels
+            else [k for k in found.labels if k.startswith(f"{kind}:") and k.endswith(f"/{pairs['name']}")]
+        )
         if len(options) != 1:
             listed = [k.split("/", 1)[1] for k in found.labels if k.startswith(f"{kind}:")]
             if manuscript.missing and not options:
                 return _inlines(f"a {kind} in a chapter that is not part of this build")
             what = f"more than one {kind}" if options else f"no {kind}"
-            raise AssessError(f"{pairs['chapter']}: [](#{pairs['kind']}-{pairs['name']}) refers to {what} named {pairs['name']!r}{fact_words.near(pairs['name'], listed)}.")
+            raise AssessError(
+                f"{pairs['chapter']}: [](#{pairs['kind']}-{pairs['name']}) refers to {what} named "
+                f"{pairs['name']!r}{fact_words.near(pairs['name'], listed)}."
+            )
         asset = manuscript.assets[options[0]]
         return {"t": "Link", "c": [["", ["xref"], []], _inlines(found.labels[options[0]]), [f"#{anchor(asset)}", ""]]}
 
     return {**tree, "blocks": walk(blocks, resolve)}, found
 
 
-def link_terms(blocks: list[Node], glossary: Sequence[Mapping[str, Any]], make: Callable[[str, Mapping[str, Any]], Node]) -> list[Node]:
+def link_terms(
+    blocks: list[Node], glossary: Sequence[Mapping[str, Any]], make: Callable[[str, Mapping[str, Any]], Node]
+) -> list[Node]:
     """The first use of each glossary term in a section made into what `make` gives."""
-    forms = sorted(((form, entry) for entry in glossary for form in [entry["term"], *entry.get("also", [])]), key=lambda f: -len(f[0]))
+    forms = sorted(
+        ((form, entry) for entry in glossary for form in [entry["term"], *entry.get("also", [])]),
+        key=lambda f: -len(f[0]),
+    )
     if not forms:
         return blocks
     lookup = {form.lower(): entry for form, entry in forms}
@@ -258,7 +281,9 @@ def link_terms(blocks: list[Node], glossary: Sequence[Mapping[str, Any]], make: 
             for match in pattern.finditer(run):
                 word = match[1]
                 entry = lookup[word.lower()]
-                if entry["term"] in done or (word.lower() in exact and word != exact[word.lower()] and word[1:] != exact[word.lower()][1:]):
+                if entry["term"] in done or (
+                    word.lower() in exact and word != exact[word.lower()] and word[1:] != exact[word.lower()][1:]
+                ):
                     continue
                 done.add(entry["term"])
                 out.extend(_inlines(run[at : match.start()]))
@@ -287,7 +312,7 @@ def link_terms(blocks: list[Node], glossary: Sequence[Mapping[str, Any]], make: 
             items = block["c"] if block["t"] == "BulletList" else block["c"][1]
             fresh = [[visit(b) for b in item] for item in items]
             return {**block, "c": fresh if block["t"] == "BulletList" else [block["c"][0], fresh]}
-        elif block["t"] == "Div" and block["c"][0][0] != "refs" and "gap" not in block["c"][0][1]:
+        elif block["t"] == "Div" and block["c"][0][0] != "refs" and not {"gap", "term-entry"} & set(block["c"][0][1]):
             return {**block, "c": [block["c"][0], [visit(b) for b in block["c"][1]]]}
         elif block["t"] == "BlockQuote":
             return {**block, "c": [visit(b) for b in block["c"]]}
@@ -315,7 +340,8 @@ def domain(url: str) -> str:
 
 
 def _svg(asset: Asset) -> str:
-    """The figure's SVG for one page among others: ids made unique, size left to the page, colours by name so that they follow dark mode."""
+    """The figure's SVG for one page among others: ids made unique, size left to the page, colours by name so that
+    they follow dark mode."""
     key = slug(asset.key)
     text = asset.path(".plain.svg").read_text(encoding="utf-8")
     text = text[text.index("<svg") :]
@@ -333,7 +359,10 @@ def _svg(asset: Asset) -> str:
     head = re.sub(r' (?:width|height|version|xmlns|xmlns:xlink)="[^"]*"', "", head)
     title = html.escape(asset.meta["title"])
     described = html.escape(asset.meta["alt"])
-    return f'{head} role="img" aria-labelledby="{key}-t {key}-d"><title id="{key}-t">{title}</title><desc id="{key}-d">{described}</desc>{rest}'
+    return (
+        f'{head} role="img" aria-labelledby="{key}-t {key}-d"><title id="{key}-t">{title}</title><desc '
+        f'id="{key}-d">{described}</desc>{rest}'
+    )
 
 
 _COLOUR_NAMES = {
@@ -360,7 +389,11 @@ _COLOUR_NAMES = {
 
 def _data_link(asset: Asset) -> str:
     data = base64.b64encode(asset.path(".csv").read_bytes()).decode()
-    return f'<a class="download" download="{html.escape(asset.name)}.csv" href="data:text/csv;base64,{data}">Data<span class="vh"> of {html.escape(asset.meta["title"])}</span> (CSV)</a>'
+    return (
+        f'<a class="download" download="{html.escape(asset.name)}.csv" '
+        f'href="data:text/csv;base64,{data}">Data<span class="vh"> of {html.escape(asset.meta["title"])}</span> '
+        f"(CSV)</a>"
+    )
 
 
 def _made_by(asset: Asset) -> str:
@@ -368,7 +401,12 @@ def _made_by(asset: Asset) -> str:
         return ""
     notebook = f"notebooks/{asset.chapter}.html"
     where = f'<a href="{notebook}">{asset.chapter}</a>' + (f", cell {asset.cell}" if asset.cell else "")
-    code = f'<details class="code"><summary>Code</summary><pre tabindex="0"><code>{html.escape(asset.code)}</code></pre></details>' if asset.code else ""
+    code = (
+        f'<details class="code"><summary>Code</summary><pre '
+        f'tabindex="0"><code>{html.escape(asset.code)}</code></pre></details>'
+        if asset.code
+        else ""
+    )
     return f'<p class="made">Notebook {where}. {_data_link(asset)}</p>{code}'
 
 
@@ -380,7 +418,8 @@ def _html_figure(asset: Asset, label: str) -> str:
     return (
         f'<figure id="{anchor(asset)}" class="figure"><figcaption><span class="label">{label}</span> '
         f'<span class="finding">{html.escape(meta["title"])}</span>{subtitle}</figcaption>'
-        f'<div class="plot" tabindex="0" role="group" aria-label="{label}">{_svg(asset)}</div>{source}{_made_by(asset)}</figure>'
+        f'<div class="plot" tabindex="0" role="group" '
+        f'aria-label="{label}">{_svg(asset)}</div>{source}{_made_by(asset)}</figure>'
     )
 
 
@@ -391,15 +430,25 @@ def _html_cell(text: str, value: Any, column: Column) -> str:
     if kind in _VERDICTS:
         inner = f'<span class="verdict v-{slug(kind)}">{inner}</span>'
     sort = "" if value is None else f' data-value="{html.escape(str(value))}"' if column.numeric else ""
-    return f'{sort}{" class=num" if column.numeric else ""}>{inner}'
+    return f"{sort}{' class=num' if column.numeric else ''}>{inner}"
 
 
-_VERDICTS = {"supported", "partly supported", "contradicted", "no effect found", "cannot tell", "documents only", "not testable"}
+_VERDICTS = {
+    "supported",
+    "partly supported",
+    "contradicted",
+    "no effect found",
+    "cannot tell",
+    "documents only",
+    "not testable",
+}
 
 
 def html_table(made: Table, identifier: str, label: str, after: str = "") -> str:
     """A captioned table that can be sorted and, when wide, scrolled."""
-    heads = "".join(f'<th scope="col"{" class=num" if c.numeric else ""}>{html.escape(c.name)}</th>' for c in made.columns)
+    heads = "".join(
+        f'<th scope="col"{" class=num" if c.numeric else ""}>{html.escape(c.name)}</th>' for c in made.columns
+    )
     rows = []
     for texts, values in zip(made.cells, made.values, strict=True):
         tags = []
@@ -407,15 +456,21 @@ def html_table(made: Table, identifier: str, label: str, after: str = "") -> str
             tag = "th scope=row" if place == 0 else "td"
             tags.append(f"<{tag}{_html_cell(text, value, column)}</{tag[:2]}>")
         rows.append("<tr>" + "".join(tags) + "</tr>")
-    caption = f'<span class="label">{html.escape(label)}</span> {html.escape(made.title)}' if label else html.escape(made.title)
+    caption = (
+        f'<span class="label">{html.escape(label)}</span> {html.escape(made.title)}'
+        if label
+        else html.escape(made.title)
+    )
     note = f'<p class="note">{html.escape(made.note)}</p>' if made.note else ""
     sources = "; ".join(provenance.words(made.sources))
     source = f'<p class="source">Source: {html.escape(sources)}</p>' if sources else ""
     sortable = " sortable" if len(made.cells) > 3 else ""
     dense = " dense" if len(made.columns) > 6 else ""
     return (
-        f'<div class="table" id="{identifier}"><div class="scroll" role="region" tabindex="0" aria-labelledby="{identifier}-c">'
-        f'<table class="data{sortable}{dense}"><caption id="{identifier}-c">{caption}</caption><thead><tr>{heads}</tr></thead>'
+        f'<div class="table" id="{identifier}"><div class="scroll" role="region" tabindex="0" '
+        f'aria-labelledby="{identifier}-c">'
+        f'<table class="data{sortable}{dense}"><caption '
+        f'id="{identifier}-c">{caption}</caption><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>{note}{source}{after}</div>"
     )
 
@@ -444,11 +499,16 @@ def _fact_entries(manuscript: Manuscript) -> str:
                 names.append(f'<a href="{html.escape(link)}">{html.escape(words)}</a>' if link else html.escape(words))
             text += f"<dt>Source</dt><dd>{'; '.join(names)}</dd>"
         if fact.notebook:
-            where = f'<a href="notebooks/{fact.notebook}.html">{html.escape(fact.notebook)}</a>' + (f", cell {fact.cell}" if fact.cell else "")
+            where = f'<a href="notebooks/{fact.notebook}.html">{html.escape(fact.notebook)}</a>' + (
+                f", cell {fact.cell}" if fact.cell else ""
+            )
             text += f"<dt>Notebook</dt><dd>{where}</dd>"
         else:
             text += "<dt>Kind</dt><dd>Cited figure, not computed here</dd>"
-        entries.append(f'<article class="fact-entry" id="fact-{html.escape(id)}"><h3>{html.escape(id)}</h3><dl>{text}</dl></article>')
+        entries.append(
+            f'<article class="fact-entry" '
+            f'id="fact-{html.escape(id)}"><h3>{html.escape(id)}</h3><dl>{text}</dl></article>'
+        )
     return "\n".join(entries)
 
 
@@ -465,7 +525,11 @@ def _html_tree(tree: Node, manuscript: Manuscript, numbering: Numbering, edition
             _, classes, pairs = _attributes(node)
             if "fact" in classes:
                 key = html.escape(pairs["key"])
-                return [_raw_inline("html", f'<a class="fact" href="#fact-{key}">'), *node["c"][1], _raw_inline("html", "</a>")]
+                return [
+                    _raw_inline("html", f'<a class="fact" href="#fact-{key}">'),
+                    *node["c"][1],
+                    _raw_inline("html", "</a>"),
+                ]
         if node["t"] == "Div":
             _, classes, pairs = _attributes(node)
             if "asset" in classes:
@@ -489,7 +553,14 @@ def _html_tree(tree: Node, manuscript: Manuscript, numbering: Numbering, edition
 def page(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition) -> str:
     """The report as one self-contained HTML page."""
     blocks = _html_tree(copy.deepcopy(tree), manuscript, numbering, edition)
-    fragment = _write({**tree, "blocks": blocks, "meta": {}}, "html5", edition, "--section-divs", "--shift-heading-level-by=1", "--email-obfuscation=none")
+    fragment = _write(
+        {**tree, "blocks": blocks, "meta": {}},
+        "html5",
+        edition,
+        "--section-divs",
+        "--shift-heading-level-by=1",
+        "--email-obfuscation=none",
+    )
     said = manuscript.words
     contents = []
     opened = False
@@ -542,7 +613,8 @@ def _typst_figure(asset: Asset, label: str) -> str:
     meta = asset.meta
     sources = "; ".join(provenance.words(meta.get("sources") or []))
     return (
-        f"#report-figure(image({_typst_string(slug(asset.key) + '.svg')}, width: 100%, alt: {_typst_string(meta['alt'])}), "
+        f"#report-figure(image({_typst_string(slug(asset.key) + '.svg')}, width: 100%, alt: "
+        f"{_typst_string(meta['alt'])}), "
         f"[{typst_text(label)}], [{typst_text(meta['title'])}], [{typst_text(meta.get('subtitle') or '')}], "
         f"[{typst_text('Source: ' + sources) if sources else ''}]) <{anchor(asset)}>"
     )
@@ -573,7 +645,9 @@ def typst_table(made: Table, identifier: str, label: str) -> str:
         cells = []
         for text in row:
             link = address(text)
-            cells.append(f"link({_typst_string(link)})[{typst_text(domain(link))}]" if link else f"[{typst_text(text)}]")
+            cells.append(
+                f"link({_typst_string(link)})[{typst_text(domain(link))}]" if link else f"[{typst_text(text)}]"
+            )
         rows.append(", ".join(cells))
     sources = "; ".join(provenance.words(made.sources))
     foot = " ".join(t for t in (made.note, f"Source: {sources}" if sources else "") if t)
@@ -611,7 +685,11 @@ def paper(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edi
                 (work / f"{slug(asset.key)}.svg").write_bytes(asset.path(".plain.svg").read_bytes())
                 return _raw("typst", _typst_figure(asset, label))
             if {"gap", "key", "callout"} & set(classes):
-                return [_raw("typst", f"#callout(kind: {_typst_string(classes[0])})["), *node["c"][1], _raw("typst", "]")]
+                return [
+                    _raw("typst", f"#callout(kind: {_typst_string(classes[0])})["),
+                    *node["c"][1],
+                    _raw("typst", "]"),
+                ]
             if identifier == "refs":
                 return [_raw("typst", "#references-list["), *node["c"][1], _raw("typst", "]")]
         if node["t"] == "Header":
@@ -630,8 +708,10 @@ def paper(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edi
     gaps = "Not part of this build: " + ", ".join(manuscript.missing) + "." if manuscript.missing else ""
     main = (
         '#import "report.typ": *\n#show: report.with('
-        f"title: {_typst_string(said['title'])}, subtitle: {_typst_string(said['subtitle'])}, author: {_typst_string(said['author'])}, "
-        f"description: {_typst_string(said['description'])}, date: {_typst_string(edition.date)}, gaps: {_typst_string(gaps)})\n\n{body}"
+        f"title: {_typst_string(said['title'])}, subtitle: {_typst_string(said['subtitle'])}, author: "
+        f"{_typst_string(said['author'])}, "
+        f"description: {_typst_string(said['description'])}, date: {_typst_string(edition.date)}, gaps: "
+        f"{_typst_string(gaps)})\n\n{body}"
     )
     (work / "main.typ").write_text(main, encoding="utf-8")
     (work / "report.typ").write_text((TEMPLATES / "report.typ").read_text(encoding="utf-8"), encoding="utf-8")
@@ -667,7 +747,10 @@ def _docx_table(made: Table, label: str) -> list[Node]:
         side = "AlignRight" if column.numeric else "AlignLeft"
         return [["", [], []], {"t": side}, 1, 1, [{"t": "Plain", "c": content}]]
 
-    specs = [[{"t": "AlignRight" if c.numeric else "AlignLeft"}, {"t": "ColWidth", "c": s / total}] for c, s in zip(made.columns, shares, strict=True)]
+    specs = [
+        [{"t": "AlignRight" if c.numeric else "AlignLeft"}, {"t": "ColWidth", "c": s / total}]
+        for c, s in zip(made.columns, shares, strict=True)
+    ]
     head = [["", [], []], [[["", [], []], [cell(c.name, c) for c in made.columns]]]]
     rows = [[["", [], []], [cell(t, c) for t, c in zip(row, made.columns, strict=True)]] for row in made.cells]
     body = [[["", [], []], 0, [], rows]]
@@ -695,7 +778,10 @@ def document(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: 
                 if asset.kind == "table":
                     return _docx_table(table(asset), label)
                 meta = asset.meta
-                image = {"t": "Image", "c": [["", [], [["width", "6.3in"]]], _inlines(meta["alt"]), [str(asset.path(".plain.png")), ""]]}
+                image = {
+                    "t": "Image",
+                    "c": [["", [], [["width", "6.3in"]]], _inlines(meta["alt"]), [str(asset.path(".plain.png")), ""]],
+                }
                 mark = {"t": "Span", "c": [[anchor(asset), [], []], [{"t": "Strong", "c": _inlines(f"{label}. ")}]]}
                 out = [_custom("Image Caption", [{"t": "Para", "c": [mark, *_inlines(meta["title"])]}])]
                 if meta.get("subtitle"):
@@ -721,12 +807,33 @@ def document(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: 
     def meta(text: str) -> Node:
         return {"t": "MetaInlines", "c": _inlines(text)}
 
-    front = {"title": meta(said["title"]), "subtitle": meta(said["subtitle"]), "date": meta(edition.date), "lang": meta("en-GB"), "author": meta(said["author"])}
+    front = {
+        "title": meta(said["title"]),
+        "subtitle": meta(said["subtitle"]),
+        "date": meta(edition.date),
+        "lang": meta("en-GB"),
+        "author": meta(said["author"]),
+    }
     if manuscript.missing:
-        blocks.insert(0, _custom("Callout", [{"t": "Para", "c": _inlines("Not part of this build: " + ", ".join(manuscript.missing) + ".")}]))
+        blocks.insert(
+            0,
+            _custom(
+                "Callout",
+                [{"t": "Para", "c": _inlines("Not part of this build: " + ", ".join(manuscript.missing) + ".")}],
+            ),
+        )
     reference, target = work / "reference.docx", work / "assessment.docx"
     wordstyles.write(reference, edition.epoch)
-    _write({**tree, "blocks": blocks, "meta": front}, "docx", edition, f"--reference-doc={reference}", "--toc", "--toc-depth=2", "-o", str(target))
+    _write(
+        {**tree, "blocks": blocks, "meta": front},
+        "docx",
+        edition,
+        f"--reference-doc={reference}",
+        "--toc",
+        "--toc-depth=2",
+        "-o",
+        str(target),
+    )
     return settled(target.read_bytes())
 
 
@@ -735,11 +842,12 @@ def settled(docx: bytes) -> bytes:
     import io
 
     out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(docx)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as new:
+    with (
+        zipfile.ZipFile(io.BytesIO(docx)) as old,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as new,
+    ):
         for item in sorted(old.infolist(), key=lambda i: (i.filename != "[Content_Types].xml", i.filename)):
             entry = zipfile.ZipInfo(item.filename, (1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             new.writestr(entry, old.read(item.filename))
     return out.getvalue()
-
-

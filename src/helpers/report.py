@@ -1,4 +1,5 @@
-"""The written assessment: put together from the chapters' notebooks, rendered three ways, and published whole or not at all."""
+"""The written assessment: put together from the chapters' notebooks, rendered three ways, and published whole or not
+at all."""
 
 from __future__ import annotations
 
@@ -25,8 +26,8 @@ FILES = ("facts.json", "effects.csv", "claims.csv", "figures", "assessment.html"
 def publish(chapters_dir: Path, out: Path) -> Path:
     """Make the report in `out` from what the chapters wrote in `chapters_dir`; gives the path of the HTML page.
 
-    Writes facts.json, effects.csv, claims.csv, figures/, assessment.html, .pdf and .docx. Listed chapters that have not been built are
-    stated gaps. On any error `out` keeps what it had. The same input gives the same bytes.
+    Writes facts.json, effects.csv, claims.csv, figures/, assessment.html, .pdf and .docx. Listed chapters that have
+    not been built are stated gaps. On any error `out` keeps what it had. The same input gives the same bytes.
     """
     entries = chapter.listed()
     policy = paths.raw() / "councils" / "policy_figures.csv"
@@ -158,8 +159,13 @@ def _generated(folder: Path) -> dict[str, str]:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
         terms = []
         for entry in sorted(entries, key=lambda e: str(e["term"]).lower()):
-            attributes = f'#term-{rendering.slug(str(entry["term"]))} .term-entry text="{str(entry["text"]).replace(chr(34), "&quot;")}"'
-            terms.append(f"::: {{{attributes}}}\n**{escaped(str(entry['term']))}** -- {escaped(str(entry['text']))}\n:::")
+            attributes = (
+                f"#term-{rendering.slug(str(entry['term']))} .term-entry "
+                f'text="{str(entry["text"]).replace(chr(34), "&quot;")}"'
+            )
+            terms.append(
+                f"::: {{{attributes}}}\n**{escaped(str(entry['term']))}** -- {escaped(str(entry['text']))}\n:::"
+            )
         out["annex-f"] = "\n\n".join(terms)
     if (folder / CLAIMS_CHAPTER / "claims.csv").is_file():
         out["annex-c"] = '::: {.asset kind="table" key="annex/claims"}\n:::'
@@ -170,7 +176,9 @@ def _asset(name: str, made: tables.Table) -> manuscript.Asset:
     return manuscript.Asset("table", "annex", name, Path(), made.record())
 
 
-def _text_table(name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> manuscript.Asset:
+def _text_table(
+    name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = ""
+) -> manuscript.Asset:
     cells = tuple(tuple(row) for row in rows)
     return _asset(name, tables.Table(name, title, tuple(tables.Column(c, False) for c in columns), cells, cells, note))
 
@@ -194,19 +202,29 @@ def _generated_tables(folder: Path) -> dict[str, manuscript.Asset]:
         for entry in entries:
             missing = [k for k in ("id", "text", "affects", "quality") if not entry.get(k)]
             if missing:
-                raise AssessError(f"docs/{file}.yaml, entry {entry.get('id', entries.index(entry) + 1)}: no {missing[0]}.")
+                raise AssessError(
+                    f"docs/{file}.yaml, entry {entry.get('id', entries.index(entry) + 1)}: no {missing[0]}."
+                )
         rows = [[str(e["id"]), str(e["text"]), str(e["affects"]), str(e["quality"])] for e in entries]
         out[f"table:annex/{file}"] = _text_table(file, title, ("Id", "What", "Affects", last), rows)
     log = []
     for r in provenance.resources().values():
         log.append([r.name, r.words(), r.released or tables.MISSING, r.link or tables.MISSING])
     if log:
-        out["table:annex/data-log"] = _text_table("data-log", "Inputs, from the catalogue", ("Resource", "Publication", "Published", "Where"), log)
+        out["table:annex/data-log"] = _text_table(
+            "data-log", "Inputs, from the catalogue", ("Resource", "Publication", "Published", "Where"), log
+        )
     path = folder / CLAIMS_CHAPTER / "claims.csv"
     if path.is_file():
         with path.open(encoding="utf-8", newline="") as handle:
             found = list(csv.DictReader(handle))
-        rows = [[r.get(c) or tables.MISSING for c in ("claim_id", "claim", "who_says", "source_url", "verdict", "strength", "reason")] for r in found]
+        rows = [
+            [
+                r.get(c) or tables.MISSING
+                for c in ("claim_id", "claim", "who_says", "source_url", "verdict", "strength", "reason")
+            ]
+            for r in found
+        ]
         columns = ("Id", "Claim", "Who says it", "Where", "Verdict", "Strength", "Why")
         out["table:annex/claims"] = _text_table("claims", "Every claim, with its verdict and the reason", columns, rows)
     return out
@@ -224,9 +242,15 @@ def notebooks(chapters_dir: Path, out: Path) -> list[Path]:
             continue
         target.mkdir(parents=True, exist_ok=True)
         style = (manuscript.TEMPLATES / "fonts" / "fonts.css").read_text(encoding="utf-8") + _NOTEBOOK_STYLE
-        body = pypandoc.convert_file(str(path), "html5", format="ipynb", extra_args=["--embed-resources", "--wrap=none"])
+        body = pypandoc.convert_file(
+            str(path), "html5", format="ipynb", extra_args=["--embed-resources", "--wrap=none"]
+        )
         title = json.dumps(entry.get("title", entry["name"]))[1:-1]
-        page = f'<!DOCTYPE html>\n<html lang="en-GB"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><style>{style}</style></head><body><main>{body}</main></body></html>\n'
+        page = (
+            f'<!DOCTYPE html>\n<html lang="en-GB"><head><meta charset="utf-8"><meta name="viewport" '
+            f'content="width=device-width, '
+            f'initial-scale=1"><title>{title}</title><style>{style}</style></head><body><main>{body}</main></body></html>\n'
+        )
         written.append(target / f"{entry['name']}.html")
         written[-1].write_text(page, encoding="utf-8", newline="\n")
     return written
@@ -237,6 +261,6 @@ body { font: 1.05rem/1.6 "Assess Serif", Georgia, serif; color: #1d2730; backgro
 main { max-width: 54rem; margin: 0 auto; padding: 2rem 1.2rem; }
 h1, h2, h3 { font-family: "Assess Sans", Arial, sans-serif; line-height: 1.2; }
 pre { background: #f3f5f7; padding: .8rem 1rem; overflow-x: auto; font-size: .85rem; line-height: 1.45; }
-table { border-collapse: collapse; font: .95rem "Assess Sans", Arial, sans-serif; } td, th { padding: .3rem .7rem; border-bottom: 1px solid #d3d9de; text-align: left; }
-img { max-width: 100%; height: auto; }
+table { border-collapse: collapse; font: .95rem "Assess Sans", Arial, sans-serif; } td, th { padding: .3rem .7rem;
+border-bottom: 1px solid #d3d9de; text-align: left; } img { max-width: 100%; height: auto; }
 """

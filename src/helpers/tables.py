@@ -71,8 +71,9 @@ def make(
 ) -> Table:
     """A Table from a frame. `units` and `digits` map column headings to how their numbers read ("%", "gbp_m", ...).
 
-    Without them whole numbers get thousands separators, columns whose heading contains "year" do not, others one decimal
-    (three when all are below one). Missing values are a dash. An index that is not a plain range becomes columns.
+    Without them whole numbers get thousands separators, columns whose heading contains "year" do not, others one
+    decimal (three when all are below one). Missing values are a dash. An index that is not a plain range becomes
+    columns.
     """
     import pandas as pd
 
@@ -91,12 +92,18 @@ def make(
             plain_year = "year" in label.lower() and label not in units and places == 0
             cells.append(
                 [
-                    MISSING if pd.isna(v) else str(int(v)) if plain_year else facts.shown(float(v), units.get(label, ""), places)
+                    MISSING
+                    if pd.isna(v)
+                    else str(int(v))
+                    if plain_year
+                    else facts.shown(float(v), units.get(label, ""), places)
                     for v in series
                 ]
             )
         else:
-            cells.append([MISSING if _absent(v) else facts.shown(v) if isinstance(v, bool | str) else str(v) for v in series])
+            cells.append(
+                [MISSING if _absent(v) else facts.shown(v) if isinstance(v, bool | str) else str(v) for v in series]
+            )
     return Table(
         name=name,
         title=title,

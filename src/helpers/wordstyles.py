@@ -15,23 +15,45 @@ INK, MUTED, ACCENT, RULE = "1D2730", "515B64", "12436D", "C9D0D6"
 def _run(size: float, colour: str = INK, bold: bool = False, italic: bool = False) -> str:
     fonts = f'<w:rFonts w:ascii="{FONT}" w:hAnsi="{FONT}" w:cs="{FONT}" w:eastAsia="{FONT}"/>'
     marks = ("<w:b/><w:bCs/>" if bold else '<w:b w:val="0"/>') + ("<w:i/>" if italic else '<w:i w:val="0"/>')
-    return f'<w:rPr>{fonts}{marks}<w:color w:val="{colour}"/><w:sz w:val="{round(size * 2)}"/><w:szCs w:val="{round(size * 2)}"/></w:rPr>'
+    return (
+        f'<w:rPr>{fonts}{marks}<w:color w:val="{colour}"/><w:sz w:val="{round(size * 2)}"/><w:szCs '
+        f'w:val="{round(size * 2)}"/></w:rPr>'
+    )
 
 
-def _paragraph(before: int = 0, after: int = 120, keep: bool = False, level: int | None = None, line: int = 276, extra: str = "") -> str:
+def _paragraph(
+    before: int = 0, after: int = 120, keep: bool = False, level: int | None = None, line: int = 276, extra: str = ""
+) -> str:
     parts = ("<w:keepNext/><w:keepLines/>" if keep else "") + extra
     outline = f'<w:outlineLvl w:val="{level}"/>' if level is not None else ""
-    return f'<w:pPr>{parts}<w:spacing w:before="{before}" w:after="{after}" w:line="{line}" w:lineRule="auto"/>{outline}</w:pPr>'
+    return (
+        f'<w:pPr>{parts}<w:spacing w:before="{before}" w:after="{after}" w:line="{line}" '
+        f'w:lineRule="auto"/>{outline}</w:pPr>'
+    )
 
 
-def _style(id: str, name: str, paragraph: str, run: str, based: str = "Normal", following: str = "BodyText", default: bool = False) -> str:
+def _style(
+    id: str,
+    name: str,
+    paragraph: str,
+    run: str,
+    based: str = "Normal",
+    following: str = "BodyText",
+    default: bool = False,
+) -> str:
     head = ' w:default="1"' if default else ""
     base = f'<w:basedOn w:val="{based}"/><w:next w:val="{following}"/>' if not default else ""
-    return f'<w:style w:type="paragraph"{head} w:styleId="{id}"><w:name w:val="{name}"/>{base}<w:qFormat/>{paragraph}{run}</w:style>'
+    return (
+        f'<w:style w:type="paragraph"{head} w:styleId="{id}"><w:name '
+        f'w:val="{name}"/>{base}<w:qFormat/>{paragraph}{run}</w:style>'
+    )
 
 
 def _paragraphs() -> dict[str, str]:
-    box = f'<w:pBdr><w:left w:val="single" w:sz="24" w:space="8" w:color="{ACCENT}"/></w:pBdr><w:shd w:val="clear" w:color="auto" w:fill="F3F5F7"/>'
+    box = (
+        f'<w:pBdr><w:left w:val="single" w:sz="24" w:space="8" w:color="{ACCENT}"/></w:pBdr><w:shd '
+        f'w:val="clear" w:color="auto" w:fill="F3F5F7"/>'
+    )
     top = f'<w:pageBreakBefore/><w:pBdr><w:top w:val="single" w:sz="24" w:space="8" w:color="{ACCENT}"/></w:pBdr>'
     styles = [
         _style("Normal", "Normal", _paragraph(), _run(11), default=True),
@@ -54,7 +76,12 @@ def _paragraphs() -> dict[str, str]:
         _style("CaptionedFigure", "Captioned Figure", _paragraph(0, 60, True, line=240), _run(11)),
         _style("Source", "Source", _paragraph(40, 280, line=252), _run(8.5, MUTED)),
         _style("Callout", "Callout", _paragraph(60, 100, extra=box), _run(10.5)),
-        _style("Bibliography", "Bibliography", _paragraph(0, 100, line=252, extra='<w:ind w:left="340" w:hanging="340"/>'), _run(10)),
+        _style(
+            "Bibliography",
+            "Bibliography",
+            _paragraph(0, 100, line=252, extra='<w:ind w:left="340" w:hanging="340"/>'),
+            _run(10),
+        ),
         _style("FootnoteText", "footnote text", _paragraph(0, 40, line=240), _run(9)),
     ]
     return {re.search(r'styleId="([^"]+)"', s)[1]: s for s in styles}  # type: ignore[index]
@@ -62,10 +89,13 @@ def _paragraphs() -> dict[str, str]:
 
 _TABLE = (
     '<w:style w:type="table" w:default="1" w:styleId="Table"><w:name w:val="Table"/><w:qFormat/>'
-    '<w:tblPr><w:tblCellMar><w:top w:w="30" w:type="dxa"/><w:left w:w="60" w:type="dxa"/><w:bottom w:w="30" w:type="dxa"/><w:right w:w="60" w:type="dxa"/></w:tblCellMar>'
-    f'<w:tblBorders><w:bottom w:val="single" w:sz="4" w:color="{RULE}"/><w:insideH w:val="single" w:sz="4" w:color="{RULE}"/></w:tblBorders></w:tblPr>'
+    '<w:tblPr><w:tblCellMar><w:top w:w="30" w:type="dxa"/><w:left w:w="60" w:type="dxa"/><w:bottom w:w="30" '
+    'w:type="dxa"/><w:right w:w="60" w:type="dxa"/></w:tblCellMar>'
+    f'<w:tblBorders><w:bottom w:val="single" w:sz="4" w:color="{RULE}"/><w:insideH w:val="single" w:sz="4" '
+    f'w:color="{RULE}"/></w:tblBorders></w:tblPr>'
     '<w:tblStylePr w:type="firstRow"><w:rPr><w:b/></w:rPr><w:trPr><w:tblHeader/></w:trPr>'
-    f'<w:tcPr><w:tcBorders><w:bottom w:val="single" w:sz="12" w:color="{INK}"/></w:tcBorders><w:vAlign w:val="bottom"/></w:tcPr></w:tblStylePr></w:style>'
+    f'<w:tcPr><w:tcBorders><w:bottom w:val="single" w:sz="12" w:color="{INK}"/></w:tcBorders><w:vAlign '
+    f'w:val="bottom"/></w:tcPr></w:tblStylePr></w:style>'
 )
 
 
@@ -73,7 +103,9 @@ def write(path: Path, epoch: int = 0) -> None:
     """Write the reference document from which pandoc takes its styles."""
     import pypandoc
 
-    done = subprocess.run([pypandoc.get_pandoc_path(), "--print-default-data-file", "reference.docx"], capture_output=True, check=True)
+    done = subprocess.run(
+        [pypandoc.get_pandoc_path(), "--print-default-data-file", "reference.docx"], capture_output=True, check=True
+    )
     with zipfile.ZipFile(BytesIO(done.stdout)) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
         for item in old.infolist():
             content = old.read(item.filename)
@@ -87,5 +119,6 @@ def styles(xml: str) -> str:
     for id, style in {**_paragraphs(), "Table": _TABLE}.items():
         found = re.search(rf'<w:style\b[^>]*w:styleId="{id}"[^>]*>.*?</w:style>', xml, flags=re.DOTALL)
         xml = xml.replace(found[0], style) if found else xml.replace("</w:styles>", f"{style}</w:styles>")
-    xml = re.sub(r'<w:lang [^>]*/>', '<w:lang w:val="en-GB" w:eastAsia="en-GB" w:bidi="ar-SA"/>', xml)
-    return xml
+    xml = re.sub(r"<w:lang [^>]*/>", "", xml)
+    language = '<w:lang w:val="en-GB" w:eastAsia="en-GB" w:bidi="ar-SA"/>'
+    return re.sub(r"(<w:rPrDefault>\s*<w:rPr>.*?)(</w:rPr>)", rf"\1{language}\2", xml, count=1, flags=re.DOTALL)

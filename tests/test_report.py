@@ -1,0 +1,327 @@
+"""The report: in order, complete, the same each time, and whole or not at all."""
+
+import csv
+import html
+import json
+import re
+import shutil
+import zipfile
+from xml.etree import ElementTree
+
+import pytest
+
+import report_project
+from helpers import chapter, facts, manuscript, rendering, report
+from helpers.errors import AssessError
+
+FILES = ("assessment.html", "assessment.pdf", "assessment.docx", "facts.json", "effects.csv", "claims.csv")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """The small project with its chapters run once."""
+    root = report_project.make(tmp_path_factory.mktemp("project"))
+    report_project.run(root)
+    return root
+
+
+@pytest.fixture
+def project(built, tmp_path, monkeypatch):
+    """A copy of it that a test may spoil."""
+    shutil.copytree(built, tmp_path / "p")
+    monkeypatch.setenv("ASSESS_ROOT", str(tmp_path / "p"))
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    return tmp_path / "p"
+
+
+def chapters(project):
+    return project / "data/processed/chapters"
+
+
+def published(project):
+    return report.publish(chapters(project), project / "reports").parent
+
+
+def snapshot(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def visible(page):
+    """The words of the report's body."""
+    body = page[page.index("<main") : page.index('<section id="annex-e"')]
+    body = re.sub(r"<(pre|svg|style|script)\b.*?</\1>", " ", body, flags=re.DOTALL)
+    return body
+
+
+def test_everything_is_published(project):
+    out = published(project)
+    assert {p.name for p in out.iterdir()} == {*FILES, "figures"}
+    assert {p.name for p in (out / "figures").iterdir()} == {f"02_programme-lines{e}" for e in (".svg", ".png", ".csv")}
+    found = json.loads((out / "facts.json").read_text())
+    assert list(found) == ["a.zero", "data.rows", "effect.requests.att", "policy.kent.total"]
+    assert all(list(entry) == list(facts.FIELDS) for entry in found.values())
+    with (out / "effects.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert tuple(rows[0]) == chapter.EFFECT_COLUMNS and rows[0]["outcome"] == "requests"
+    assert (out / "claims.csv").read_text() == ",".join(report.CLAIM_COLUMNS) + "\n"
+
+
+def test_the_same_input_gives_the_same_bytes(project):
+    first = snapshot(published(project))
+    assert snapshot(published(project)) == first
+
+
+def test_sections_come_in_order_with_missing_chapters_stated(project):
+    page = (published(project) / "assessment.html").read_text()
+    titles = [
+        html.unescape(re.sub(r"<[^>]+>", "", t)).strip()
+        for t in re.findall(r"<h2\b[^>]*>(.*?)</h2>", page, flags=re.DOTALL)
+    ]
+    assert titles[:6] == [
+        "Executive summary",
+        "1 Introduction",
+        "2 The programme",
+        "3 Finances",
+        "4 Conclusions",
+        "References",
+    ]
+    assert [t.split()[1] for t in titles if t.startswith("Annex")] == list("ABCDEF")
+    assert "Not part of this build: Finances." in page
+    assert page.count("is not part of this build of the report") >= 1
+    assert "2.1</span> Effects" in page
+
+
+def test_every_number_in_prose_resolves_to_a_fact(project):
+    out = published(project)
+    page = (out / "assessment.html").read_text()
+    links = re.findall(r'<a class="fact" href="#fact-([^"]+)">(.*?)</a>', page)
+    known = json.loads((out / "facts.json").read_text())
+    assert {id for id, _ in links} == {"data.rows", "effect.requests.att", "policy.kent.total"}
+    for id, _ in links:
+        assert id in known and f'id="fact-{id}"' in page
+    # With its fact links, tables, captions, headings, references and generated annexes taken away, the prose holds no
+    # digit but years.
+    body = visible(page)
+    body = re.sub(r'<a class="fact".*?</a>', " ", body)
+    prose = " ".join(re.findall(r"<p>(.*?)</p>", body, flags=re.DOTALL))
+    prose = re.sub(
+        r'<a [^>]*class="(?:xref|footnote-ref)".*?</a>|<span class="citation".*?</span>|<a [^>]*class="xref".*?</a>',
+        " ",
+        prose,
+        flags=re.DOTALL,
+    )
+    assert re.findall(r"\d+", re.sub(r"\b20\d\d\b|95%", "", re.sub(r"<[^>]+>", " ", prose))) == []
+
+
+def test_the_page_is_one_file_and_asks_the_network_for_nothing(project):
+    page = (published(project) / "assessment.html").read_text()
+    assert not re.search(r'<(?:script|link|img|iframe)[^>]+(?:src|href)="(?!data:)', page)
+    assert "@import" not in page and "url(http" not in page
+    assert '<html lang="en-GB">' in page and '<main id="main"' in page and 'class="skip"' in page
+    identifiers = re.findall(r'\bid="([^"]+)"', page)
+    assert len(identifiers) == len(set(identifiers))
+    inner = {i for i in re.findall(r'href="#([^"]+)"', page)}
+    assert inner <= set(identifiers), inner - set(identifiers)
+
+
+def test_figures_have_text_data_and_code(project):
+    page = (published(project) / "assessment.html").read_text()
+    figure = re.search(r'<figure id="fig-02-programme-lines".*?</figure>', page, flags=re.DOTALL)[0]
+    assert "Figure 2.1" in figure and "Requests fell by 3.2 percentage points &lt;&amp;&gt;" in figure
+    assert '<desc id="02-programme-lines-d">Two lines; &quot;Safety Valve&quot; ends higher.</desc>' in figure
+    assert 'href="data:text/csv;base64,' in figure and "figures.lines(long" in figure
+    assert "Department for Education, Education, health and care plans" in figure
+    assert '<a href="#fig-02-programme-lines" class="xref">Figure 2.1</a>' in page
+    assert '<a href="#tab-02-programme-councils" class="xref">Table 2.1</a>' in page
+
+
+def test_a_table_is_captioned_and_can_be_sorted(project):
+    page = (published(project) / "assessment.html").read_text()
+    table = re.search(r'<div class="table" id="tab-02-programme-councils".*?</table>', page, flags=re.DOTALL)[0]
+    assert (
+        "sortable" in table
+        and "<caption" in table
+        and table.count('scope="col"') == 4
+        and table.count("scope=row") == 4
+    )
+    assert (
+        'data-value="-1.25" class=num>−£1.2 million' in table or 'data-value="-1.25" class=num>−£1.3 million' in table
+    )
+    assert '<a href="https://www.kent.gov.uk/a_b?c=1#d">kent.gov.uk</a>' in table
+    assert "Bury | x" in table and "City of *London*" in table and 'class="verdict v-cannot-tell"' in table
+
+
+def test_glossary_terms_are_explained_once_a_section(project):
+    page = (published(project) / "assessment.html").read_text()
+    assert page.count('<a class="term" href="#term-dsg">dedicated schools grant</a>') == 1
+    assert 'id="term-dsg"' in page and "ring-fenced grant" in page
+
+
+def test_the_pdf_is_tagged_and_dated_by_the_data(project):
+    content = (published(project) / "assessment.pdf").read_bytes()
+    assert content.startswith(b"%PDF-") and b"StructTreeRoot" in content and b"pdfuaid" in content
+    assert b"AssessSerif" in content or b"Assess" in content
+    assert b"2025-06-26" in content or b"20250626" in content
+
+
+def test_the_word_file_has_styles_captions_headers_and_alt_text(project):
+    with zipfile.ZipFile(published(project) / "assessment.docx") as archive:
+        text = archive.read("word/document.xml").decode()
+        styles = archive.read("word/styles.xml").decode()
+    ElementTree.fromstring(text)
+    ElementTree.fromstring(styles)
+    for style in ("Heading1", "Heading2", "ImageCaption", "TableCaption", "CaptionedFigure", "Callout", "Title"):
+        assert f'w:val="{style}"' in text, style
+        assert f'w:styleId="{style}"' in styles
+    assert "<w:tblHeader" in text
+    assert (
+        'descr="Two lines; &quot;Safety Valve&quot; ends higher."' in text
+        or "Two lines; “Safety Valve” ends higher." in text
+        or 'descr="Two lines;' in text
+    )
+    assert re.search(r'<w:lang [^>]*w:val="en-GB"', styles)
+
+
+def spoil_fact(p):
+    path = chapters(p) / "02_programme/notebook.ipynb"
+    path.write_text(path.read_text().replace("{policy.kent.total}", "{policy.kent.totl}"))
+
+
+def spoil_reference(p):
+    path = chapters(p) / "02_programme/notebook.ipynb"
+    path.write_text(path.read_text().replace("#fig-lines", "#fig-lins"))
+
+
+def spoil_citation(p):
+    (p / "docs/references.bib").write_text(report_project.BIB.replace("nao_2024", "nao_2023"))
+
+
+def spoil_notebook(p):
+    (chapters(p) / "02_programme/notebook.ipynb").write_text("{")
+
+
+def spoil_twice(p):
+    path = chapters(p) / "01_sources/facts.json"
+    path.write_text(path.read_text().replace("data.rows", "a.zero"))
+
+
+def spoil_figure(p):
+    path = chapters(p) / "02_programme/files.json"
+    path.write_text(path.read_text().replace('"lines"', ""))
+
+
+def spoil_effects(p):
+    (chapters(p) / "02_programme/effects.csv").write_text("a,b\n1,2\n")
+
+
+def spoil_claims(p):
+    (chapters(p) / "09_claims").mkdir()
+    (chapters(p) / "09_claims/claims.csv").write_text("a,b\n1,2\n")
+
+
+def spoil_log(p):
+    (p / "docs/caveats.yaml").write_text("- {id: C-01, text: It may not.}\n")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (spoil_fact, r"02_programme, cell \d+: No fact 'policy.kent.totl'; did you mean 'policy.kent.total'"),
+        (spoil_reference, "refers to no figure named 'lins'|part of this build"),
+        (spoil_citation, "No reference 'nao_2024' in references.bib; did you mean 'nao_2023'"),
+        (spoil_notebook, "not a readable executed notebook"),
+        (spoil_twice, "recorded by both 01_sources and 02_programme"),
+        (spoil_figure, "which the chapter did not keep"),
+        (spoil_effects, "expected the columns outcome"),
+        (spoil_claims, "expected the columns claim_id"),
+        (spoil_log, r"caveats\.yaml, entry C-01: no affects"),
+    ],
+)
+def test_a_broken_input_leaves_the_previous_report(project, spoil, words):
+    (project / "notebooks/chapters.yaml").write_text(
+        report_project.CHAPTERS.replace(
+            "- {name: 03_finances, title: Finances, number: 3, reads: [], after: [01_sources]}\n", ""
+        )
+    )
+    out = published(project)
+    (out / "councils").mkdir()
+    before = snapshot(out)
+    spoil(project)
+    with pytest.raises(AssessError, match=words):
+        report.publish(chapters(project), out)
+    assert snapshot(out) == before
+    assert {p.name for p in out.iterdir()} == {*FILES, "figures", "councils"}
+
+
+def test_a_failing_swap_puts_everything_back(project, monkeypatch):
+    out = published(project)
+    before = snapshot(out)
+    real = report.os.replace
+    calls = {"n": 0}
+
+    def fail(source, target):
+        calls["n"] += 1
+        if calls["n"] == 8:
+            raise OSError("disk full")
+        real(source, target)
+
+    monkeypatch.setattr(report.os, "replace", fail)
+    with pytest.raises(AssessError, match="is as it was"):
+        report.publish(chapters(project), out)
+    assert snapshot(out) == before
+
+
+def test_claims_make_annex_c(project):
+    folder = chapters(project) / "09_claims"
+    folder.mkdir()
+    row = [
+        "TES-01",
+        "5",
+        "More refusals, <often>",
+        "Tes",
+        "https://www.tes.com/x",
+        "supported",
+        "weak",
+        "effect.requests.att",
+        "Because.",
+    ]
+    with (folder / "claims.csv").open("w", newline="") as handle:
+        csv.writer(handle, lineterminator="\n").writerows([report.CLAIM_COLUMNS, row])
+    out = published(project)
+    assert (out / "claims.csv").read_text() == (folder / "claims.csv").read_text()
+    page = (out / "assessment.html").read_text()
+    assert 'id="tab-annex-claims"' in page and "More refusals, &lt;often&gt;" in page and ">tes.com</a>" in page
+
+
+def test_executed_notebooks_become_pages(project):
+    pages = report.notebooks(chapters(project), project / "reports")
+    assert [p.name for p in pages] == ["01_sources.html", "02_programme.html", "10_assessment.html"]
+    assert "154,489 rows" in pages[0].read_text()
+
+
+def test_nothing_built_is_a_report_of_gaps(tmp_path, monkeypatch):
+    root = report_project.make(tmp_path)
+    monkeypatch.setenv("ASSESS_ROOT", str(root))
+    page = report.publish(root / "data/processed/chapters", root / "reports").read_text()
+    assert "Not part of this build: Data and quality, The programme, Finances, Assessment." in page
+
+
+def test_headings_never_skip_a_level():
+    made = manuscript.Manuscript([manuscript.Section("s", "S", "1")], {}, facts.Facts(), [], [], {})
+    tree = {
+        "blocks": [
+            {"t": "Header", "c": [1, ["s", [], []], [{"t": "Str", "c": "S"}]]},
+            {"t": "Header", "c": [4, ["x", [], []], [{"t": "Str", "c": "Deep"}]]},
+            {"t": "Header", "c": [2, ["y", [], []], [{"t": "Str", "c": "Deep"}]]},
+        ]
+    }
+    numbered, numbering = rendering.number(tree, made)
+    assert [b["c"][0] for b in numbered["blocks"]] == [1, 2, 2]
+    assert [n for _, _, n, _ in numbering.contents] == ["1", "1.1", "1.2"]
+    assert len({b["c"][1][0] for b in numbered["blocks"]}) == 3
+
+
+def test_widths_and_escapes_for_print():
+    assert rendering.typst_text("a_b *c* #d [e] $f <g> @h") == r"a\_b \*c\* \#d \[e\] \$f \<g\> \@h"
+    assert rendering.address("https://a.b/c; https://d.e") == "https://a.b/c"
+    assert rendering.address("see https://a.b") is None
