@@ -699,3 +699,27 @@ def test_lock_is_let_go_after_an_error(tmp_path):
         raise ZeroDivisionError
     with lock.held(tmp_path / "lock"):
         pass
+
+
+def test_the_build_itself_is_a_process_whose_failure_is_told(tmp_path):
+    """`assess run` in a folder that has no notebooks: an error in words, and nothing left running."""
+    root = project.make(tmp_path / "project", "http://127.0.0.1:9", [project.ehc()])
+    with pytest.raises(AssessError, match=r"assess run ended with 1: .+"):
+        update._build(root)
+
+
+def test_a_build_in_progress_is_not_crossed(root, publishers):
+    new_release(publishers)
+    before = project.snapshot(root)
+    with lock.held(root / "data/processed/.build/lock"), pytest.raises(AssessError, match="Another build"):
+        run(root)
+    assert project.snapshot(root) == before
+    assert run(root)[0] == 10
+
+
+def test_module_runs_as_a_command(root, monkeypatch, capsys):
+    monkeypatch.setenv("ASSESS_ROOT", str(root))
+    assert update.main(["--dry-run"]) == 0
+    assert update.main(["--alarm"]) == 1
+    assert update.main(["--only", "nobody"]) == 1
+    assert "No source is named" in capsys.readouterr().err

@@ -117,7 +117,8 @@ def crossings(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """The thresholds a fact crossed: its sign, the 5% level, and whether its interval holds zero."""
     found = []
     old, new = _number(was.get("value")), _number(now.get("value"))
-    if old is not None and new is not None and (old > 0) - (old < 0) != (new > 0) - (new < 0):
+    shown = was.get("display") is None or was.get("display") != now.get("display")
+    if shown and old is not None and new is not None and (old > 0) - (old < 0) != (new > 0) - (new < 0):
         found.append("changed sign")
     p_old, p_new = _number(was.get("p")), _number(now.get("p"))
     if p_old is not None and p_new is not None and (p_old < 0.05) != (p_new < 0.05):
@@ -148,7 +149,7 @@ def facts(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
             crossed.append({**row, "crossed": across})
         elif row["before"] != row["after"]:
             moved.append(row)
-        elif was.get("value") != now.get("value"):
+        elif was.get("value") != now.get("value") and not _alike(old, new):
             within += 1
         else:
             same += 1
@@ -273,7 +274,9 @@ class _Reader(HTMLParser):
     BLOCKS = frozenset(
         {"p", "li", "figcaption", "caption", "h1", "h2", "h3", "h4", "dd", "dt", "blockquote", "summary"}
     )
-    SKIP = frozenset({"script", "style", "svg", "nav", "pre", "code", "table", "title", "head", "template", "math"})
+    SKIP = frozenset(
+        {"script", "style", "svg", "nav", "pre", "code", "table", "title", "head", "template", "math", "dl"}
+    )
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -434,9 +437,11 @@ def image(path: str) -> str:
 
 def short(value: object) -> str:
     """A number as a reader wants it: four significant digits; a blank for none."""
+    if isinstance(value, str) or value is None:
+        return value or ""
     number = _number(value)
     if number is None:
-        return "" if value is None else str(value)
+        return str(value)
     return f"{number:,.4g}" if abs(number) < 1e6 else f"{number:,.0f}"
 
 

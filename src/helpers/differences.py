@@ -73,6 +73,10 @@ def _tidy(text: object) -> str:
         return str(text)
 
 
+def _zero(text: object) -> bool:
+    return str(text) in ("0", "-0", "")
+
+
 def first(names: list[str], wanted: tuple[str, ...]) -> str | None:
     lower = {name.lower(): name for name in names}
     return next((lower[name] for name in wanted if name in lower), None)
@@ -171,15 +175,17 @@ def compare_tables(
             }
         )
         base = old_number[~alike].abs().where(lambda number: number > 0)
-        # Measures have different units, so revisions are ranked by their share of the old value;
-        # a value that appeared or vanished ranks first.
-        moved["size"] = (moved["change"].abs() / base).fillna(float("inf"))
+        # Measures have different units, so revisions are ranked by their share of the old value (a change from zero
+        # counts as the whole of it); values that appeared or vanished come last.
+        moved["size"] = (
+            (moved["change"].abs() / base).where(old_number[~alike] != 0, 1.0).where(moved["change"].notna(), -1)
+        )
         revisions.append(_ranked(moved).head(TOP))
     if revisions:
         for row in _ranked(pd.concat(revisions)).head(TOP).to_dict("records"):
             size = row.pop("size")
             row["change"] = None if pd.isna(row["change"]) else round(float(row["change"]), 6)
-            row["percent"] = None if size == float("inf") else round(100 * size, 1)
+            row["percent"] = None if size < 0 or _zero(row["before"]) else round(100 * size, 1)
             result.largest.append({str(key): value for key, value in row.items()})
     return result
 

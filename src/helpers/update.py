@@ -302,7 +302,7 @@ def _dry(
 
 
 def _pin(raw: Path, listed: Manifest, findings: list[Finding]) -> None:
-    """Record answers that differ from the pins although the data do not: first answers and re-issues."""
+    """Write down the answers that differ from the pins; a manifest that needs no change keeps every byte."""
     pins, releases = _pins(listed, findings)
     if pins or releases:
         manifest.record(raw, pins, releases)
@@ -367,8 +367,7 @@ def _replace(
 ) -> int:
     """Build with the new data beside the old, say what changed, and exchange the two."""
     raw = staged / "data" / "raw"
-    pins, releases = _pins(listed, findings)
-    manifest.record(raw, pins, releases)
+    _pin(raw, listed, findings)
     _furnish(root, staged)
     say("Building with the new data ...")
     try:
