@@ -1,12 +1,13 @@
 """Statutory duties: plans on time, appeals and inspections, and how councils compare in them.
 
-Three kinds of question: how far two groups of councils were apart at one time (`apart`, `before_signing`), how two measures
-move together within councils (`together`), and how inspections came out (`inspections`, `exact_order`, `exact_lowest`).
-Each has an analytic interval where one exists and a randomisation or exact p beside it.
+Three kinds of question: how far two groups of councils were apart at one time (`apart`, `before_signing`), how two
+measures move together within councils (`together`), and how inspections came out (`inspections`, `exact_order`,
+`exact_lowest`). Each has an analytic interval where one exists and a randomisation or exact p beside it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -31,8 +32,8 @@ GRADES = {1: "Typically positive", 2: "Inconsistent", 3: "Widespread or systemic
 
 @dataclass(frozen=True)
 class Gap:
-    """Mean of one group of councils less that of another: analytic 95% interval and p, randomisation p, smallest gap found
-    four times in five, and both means."""
+    """Mean of one group of councils less that of another: analytic 95% interval and p, randomisation p, smallest gap
+    found four times in five, and both means."""
 
     estimate: float
     lower: float
@@ -47,12 +48,18 @@ class Gap:
 
     def fact(self) -> dict[str, Any]:
         """The gap as keywords of `book.fact`, without unit, digits, years and sources."""
-        return {"value": self.estimate, "lower": self.lower, "upper": self.upper, "p": self.p, "n": self.n_one + self.n_other}
+        return {
+            "value": self.estimate,
+            "lower": self.lower,
+            "upper": self.upper,
+            "p": self.p,
+            "n": self.n_one + self.n_other,
+        }
 
 
 def apart(one: Sequence[float], other: Sequence[float], draws: int = DRAWS, seed: int = SEED) -> Gap:
-    """The gap between two groups of councils' values (missing left out): Welch's interval, and the p of dealing the values
-    out between the groups at random. Raises AssessError when a group has fewer than two."""
+    """The gap between two groups of councils' values (missing left out): Welch's interval, and the p of dealing the
+    values out between the groups at random. Raises AssessError when a group has fewer than two."""
     import numpy as np
     from scipy import stats
 
@@ -69,13 +76,22 @@ def apart(one: Sequence[float], other: Sequence[float], draws: int = DRAWS, seed
     gaps = dealt[:, : len(a)].mean(axis=1) - dealt[:, len(a) :].mean(axis=1)
     ri_p = float((1 + (np.abs(gaps) >= abs(gap) - 1e-12).sum()) / (1 + draws))
     return Gap(
-        gap, float(low), float(high), float(made.pvalue), ri_p, FOUR_IN_FIVE * se, float(a.mean()), float(b.mean()), len(a), len(b)
+        gap,
+        float(low),
+        float(high),
+        float(made.pvalue),
+        ri_p,
+        FOUR_IN_FIVE * se,
+        float(a.mean()),
+        float(b.mean()),
+        len(a),
+        len(b),
     )
 
 
 def values(measure: str, year: int, per: str | None = None, scale: float = 1000) -> pd.DataFrame:
-    """One year of a measure by council: la_code, la_name, group, value; `per`: divided by another measure of the year, times
-    `scale`."""
+    """One year of a measure by council: la_code, la_name, group, value; `per`: divided by another measure of the
+    year, times `scale`."""
     frame = panel.series(measure, years=(year, year))[["la_code", "la_name", "group", "value"]]
     if per is not None:
         base = panel.series(per, groups=False, years=(year, year)).set_index("la_code")["value"]
@@ -92,11 +108,12 @@ def groups_apart(frame: pd.DataFrame, other: Sequence[str] = ("neither",), draws
 def before_signing(
     measure: str, other: Sequence[str] = ("neither",), years: int = 3, draws: int = DRAWS, seed: int = SEED
 ) -> Gap:
-    """How far councils that were about to sign stood from others, in the `years` calendar years before the year of signing.
+    """How far councils that were about to sign stood from others, in the `years` calendar years before the year of
+    signing.
 
-    Each Safety Valve council's mean over its own years is set against the mean of the others over the same years, and the
-    gaps averaged. The interval is Welch's, on those gaps and on each other council's mean with the cohorts' weights;
-    randomisation deals out who signed, and in which cohort, among all councils in the comparison.
+    Each Safety Valve council's mean over its own years is set against the mean of the others over the same years, and
+    the gaps averaged. The interval is Welch's, on those gaps and on each other council's mean with the cohorts'
+    weights; randomisation deals out who signed, and in which cohort, among all councils in the comparison.
     """
     import numpy as np
     import pandas as pd
@@ -133,7 +150,16 @@ def before_signing(
     level = float((held[signed == 0].mean(axis=0) * weights).sum())
     p = float(2 * stats.t.sf(abs(estimate) / se, df))
     return Gap(
-        estimate, estimate - reach, estimate + reach, p, ri_p, FOUR_IN_FIVE * se, level + estimate, level, len(mine), len(rest)
+        estimate,
+        estimate - reach,
+        estimate + reach,
+        p,
+        ri_p,
+        FOUR_IN_FIVE * se,
+        level + estimate,
+        level,
+        len(mine),
+        len(rest),
     )
 
 
@@ -155,9 +181,9 @@ def borders(least: int = 2) -> list[tuple[str, str]]:
 
 
 def differences(measure: str, year: int) -> dict[str, float]:
-    """How far councils are apart in one year, in the measure's unit: mean absolute difference of pairs that share a border
-    (`touching`, `pairs` of them) and of all pairs (`all_pairs`), and the share of variance within regions, % (`within`,
-    adjusted for the number of regions, so that regions drawn at random would give 100)."""
+    """How far councils are apart in one year, in the measure's unit: mean absolute difference of pairs that share a
+    border (`touching`, `pairs` of them) and of all pairs (`all_pairs`), and the share of variance within regions, %
+    (`within`, adjusted for the number of regions, so that regions drawn at random would give 100)."""
     import numpy as np
 
     frame = panel.series(measure, years=(year, year))
@@ -181,8 +207,8 @@ def differences(measure: str, year: int) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Slope:
-    """Change in one measure that goes with one unit more of another within councils: interval (clustered by council), p,
-    randomisation p (councils' paths dealt out at random), councils, years."""
+    """Change in one measure that goes with one unit more of another within councils: interval (clustered by council),
+    p, randomisation p (councils' paths dealt out at random), councils, years."""
 
     estimate: float
     lower: float
@@ -194,11 +220,20 @@ class Slope:
     last: int
 
 
-def together(y: str, x: str, lead: int = 0, group: Sequence[str] = ("safety_valve",), draws: int = 1999, seed: int = SEED) -> Slope:
+def together(
+    y: str,
+    x: str,
+    lead: int = 0,
+    group: Sequence[str] = ("safety_valve",),
+    first_year: int = 0,
+    draws: int = 1999,
+    seed: int = SEED,
+) -> Slope:
     """The slope of `y` on `x` within councils of a group, with council and year effects, on years with both.
 
-    lead: x is taken this many years later (1 for a January count that ends the calendar year). Councils with a gap in
-    either series are left out, so that whole paths can be exchanged. Nothing here says which moves the other.
+    lead: x is taken this many years later (1 for a January count that ends the calendar year); first_year: no
+    earlier. Councils with a gap in either series are left out, so that whole paths can be exchanged. Nothing here
+    says which moves the other.
     """
     import numpy as np
     from scipy import stats
@@ -209,6 +244,7 @@ def together(y: str, x: str, lead: int = 0, group: Sequence[str] = ("safety_valv
     xs = panel.wide(x)
     xs = xs.rename(columns={c: c - lead for c in xs.columns})
     years = [int(c) for c in ys.columns if c in xs.columns and ys[c].notna().any() and xs[c].notna().any()]
+    years = [c for c in years if c >= first_year]
     codes = [c for c in ys.index if c in members and c in xs.index]
     a, b = ys.loc[codes, years].to_numpy(dtype=float), xs.loc[codes, years].to_numpy(dtype=float)
     whole = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
@@ -234,7 +270,8 @@ def together(y: str, x: str, lead: int = 0, group: Sequence[str] = ("safety_valv
 
 
 def changes(y: str, x: str, first: int, last: int, lead: int = 0) -> pd.DataFrame:
-    """Each council's change in both measures from `first` to `last` (x read `lead` years later): la_code, la_name, group, y, x."""
+    """Each council's change in both measures from `first` to `last` (x read `lead` years later): la_code, la_name,
+    group, y, x."""
     import pandas as pd
 
     ys, xs = panel.wide(y), panel.wide(x)
@@ -247,9 +284,9 @@ def changes(y: str, x: str, first: int, last: int, lead: int = 0) -> pd.DataFram
 
 
 def inspections() -> pd.DataFrame:
-    """One row a council: la_code, la_name, group, signed_year, earlier (1: a written statement of action was required under
-    the 2016 framework, 0 not, NaN none held), grade (1 to 3, 2023 framework, NaN not inspected), inspected (year), and
-    after (True when that was later than the month of signing, for Safety Valve councils)."""
+    """One row a council: la_code, la_name, group, signed_year, earlier (1: a written statement of action was required
+    under the 2016 framework, 0 not, NaN none held), grade (1 to 3, 2023 framework, NaN not inspected), inspected
+    (year), and after (True when that was later than the month of signing, for Safety Valve councils)."""
     held = panel.table("inspections")
     old = held[held["framework"] == "2016"].set_index("la_code")
     new = held[held["framework"] == "2023"].set_index("la_code")
@@ -266,14 +303,17 @@ def inspections() -> pd.DataFrame:
 
 
 def outcomes(frame: pd.DataFrame) -> pd.DataFrame:
-    """Inspections by group and outcome for a stacked figure: group (words, with how many), positive, inconsistent, failings."""
+    """Inspections by group and outcome for a stacked figure: group (words, with how many), positive, inconsistent,
+    failings."""
     import pandas as pd
 
     done = frame[frame["grade"].notna()]
     rows = []
     for key, words in panel.GROUPS.items():
         part = done[done["group"] == key]
-        counts = {name: int((part["grade"] == g).sum()) for g, name in ((1, "positive"), (2, "inconsistent"), (3, "failings"))}
+        counts = {
+            name: int((part["grade"] == g).sum()) for g, name in ((1, "positive"), (2, "inconsistent"), (3, "failings"))
+        }
         rows.append({"group": f"{words} ({len(part)})", **counts})
     return pd.DataFrame(rows)
 
@@ -286,8 +326,8 @@ def tally(frame: pd.DataFrame, column: str = "grade", levels: Sequence[int] = (1
 
 
 def exact_order(one: Sequence[int], other: Sequence[int]) -> float:
-    """Exact two-sided p that two groups' outcomes over ordered levels differ in mean level, given the totals: the sum over
-    all tables of the probability of those at least as far apart. `one`, `other`: counts by level."""
+    """Exact two-sided p that two groups' outcomes over ordered levels differ in mean level, given the totals: the sum
+    over all tables of the probability of those at least as far apart. `one`, `other`: counts by level."""
     total = [a + b for a, b in zip(one, other, strict=True)]
     size, whole = sum(one), sum(total)
     if not size or size == whole:
@@ -313,8 +353,8 @@ def exact_order(one: Sequence[int], other: Sequence[int]) -> float:
 
 @dataclass(frozen=True)
 class Odds:
-    """Two shares (%), the conditional odds ratio with its exact 95% interval, Fisher's exact p, and the shares of the first
-    group, above and below that of the other, that would have been found four times in five."""
+    """Two shares (%), the conditional odds ratio with its exact 95% interval, Fisher's exact p, and the shares of the
+    first group, above and below that of the other, that would have been found four times in five."""
 
     one: float
     other: float
@@ -351,8 +391,8 @@ def exact_lowest(hits: int, n: int, other_hits: int, other_n: int) -> Odds:
 
 
 def detectable(n: int, other_n: int, share: float, power: float = 0.8) -> tuple[float, float]:
-    """The smallest share above `share`, and the largest below it, that Fisher's test at 5% finds with this power, when the
-    other group's share is `share`: in %, NaN when no share would be found."""
+    """The smallest share above `share`, and the largest below it, that Fisher's test at 5% finds with this power,
+    when the other group's share is `share`: in %, NaN when no share would be found."""
     import numpy as np
     from scipy import stats
 
@@ -376,8 +416,8 @@ def detectable(n: int, other_n: int, share: float, power: float = 0.8) -> tuple[
 
 
 def stratified(frame: pd.DataFrame, draws: int = DRAWS, seed: int = SEED) -> tuple[float, float]:
-    """Mean grade of Safety Valve councils less that of others with the same earlier outcome, and the p of dealing out who
-    signed within each earlier outcome. Councils without an earlier inspection are left out."""
+    """Mean grade of Safety Valve councils less that of others with the same earlier outcome, and the p of dealing out
+    who signed within each earlier outcome. Councils without an earlier inspection are left out."""
     import numpy as np
 
     done = frame[frame["grade"].notna() & frame["earlier"].notna()]
@@ -435,19 +475,22 @@ def same_start(measure: str, baseline: pd.Series, first_year: int | None = None)
     )
     made = made[made["event_time"] == "overall"]
     made = made.assign(name=made["estimator"], label=made["estimator"].map(STARTS))
-    return made[["name", "label", "estimate", "lower", "upper", "p_value", "n_treated", "n_control"]].reset_index(drop=True)
+    return made[["name", "label", "estimate", "lower", "upper", "p_value", "n_treated", "n_control"]].reset_index(
+        drop=True
+    )
 
 
 def lateness(years: tuple[int, int] = (2018, 2020)) -> pd.Series:
-    """How late each council was before any agreement: 100 less the mean share of plans on time over `years`, %, by la_code."""
+    """How late each council was before any agreement: 100 less the mean share of plans on time over `years`, %, by
+    la_code."""
     frame = panel.series("timeliness", groups=False, years=years)
     return 100 - frame.groupby("la_code")["value"].mean()
 
 
 def in_development() -> dict[str, float]:
-    """England's two appeal rates in the last year that has both, and their denominators: year, appeals, decisions, rate,
-    decisions_new, rate_new. The standard rate counts every plan in force in January among the decisions that could be
-    appealed; the rate in development does not, and is published for England only."""
+    """England's two appeal rates in the last year that has both, and their denominators: year, appeals, decisions,
+    rate, decisions_new, rate_new. The publisher counts fewer appealable decisions in the rate in development, which
+    has no earlier years."""
     import pandas as pd
 
     path = paths.raw() / "dfe" / "send_tribunal_appeals.csv"
@@ -491,8 +534,8 @@ def england_rate(measure: str) -> pd.Series:
 
 
 def buckets(year: int) -> pd.DataFrame:
-    """New plans of a year by how long they took, mean over councils with all three figures, %: group (words, with how many),
-    on_time, late, over_a_year."""
+    """New plans of a year by how long they took, mean over councils with all three figures, %: group (words, with how
+    many), on_time, late, over_a_year."""
     import pandas as pd
 
     frame = panel.several(["timeliness_sen2", "late_20_to_52_weeks", "over_a_year"])
@@ -513,7 +556,8 @@ def buckets(year: int) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Level:
-    """One comparison of levels after the agreements: `name` in facts, the words and unit of a table, year, and the gap."""
+    """One comparison of levels after the agreements: `name` in facts, the words and unit of a table, year, and the
+    gap."""
 
     name: str
     words: str
@@ -524,8 +568,8 @@ class Level:
 
 
 def levels(draws: int = DRAWS) -> list[Level]:
-    """Safety Valve councils against councils in neither programme where a series has no years before the agreements, or only
-    the latest matters. These are levels, not effects."""
+    """Safety Valve councils against councils in neither programme where a series has no years before the agreements,
+    or only the latest matters. These are levels, not effects."""
 
     def one(name: str, words: str, measure: str, year: int, per: str | None = None) -> Level:
         unit = "per 1,000 plans" if per else "pp"
@@ -543,12 +587,22 @@ def levels(draws: int = DRAWS) -> list[Level]:
         one("appeal_rate.2024", "Appeals per 100 decisions, standard", "appeal_rate", 2024),
     ]
     newer = groups_apart(in_development_by_council(), draws=draws)
-    return [*made, Level("appeal_rate_new.2024", "Appeals per 100 decisions, in development", "pp", 2024, "send_tribunal_appeals", newer)]
+    return [
+        *made,
+        Level(
+            "appeal_rate_new.2024",
+            "Appeals per 100 decisions, in development",
+            "pp",
+            2024,
+            "send_tribunal_appeals",
+            newer,
+        ),
+    ]
 
 
 def levels_table(found: Sequence[Level]) -> pd.DataFrame:
-    """`levels` as a table: Measure, Year, Safety Valve, Neither, Gap, From, To, p (analytic and randomisation), Smallest
-    detectable, Councils."""
+    """`levels` as a table: Measure, Year, Safety Valve, Neither, Gap, From, To, p (analytic and randomisation),
+    Smallest detectable, Councils."""
     import pandas as pd
 
     return pd.DataFrame(
@@ -601,8 +655,8 @@ def record_england(book: Any, measure: str, years: Sequence[int], unit: str = "%
 
 
 def record_before(book: Any, quoted: float) -> Gap:
-    """duties.entry.*: the timeliness gap before signing against councils in neither programme, against all that never signed,
-    its distance from the figure `quoted` (percentage points), and the same for appeals. Returns the first."""
+    """duties.entry.*: the timeliness gap before signing against councils in neither programme, against all that never
+    signed, its distance from the figure `quoted` (percentage points), and the same for appeals. Returns the first."""
     made = before_signing("timeliness")
     never = before_signing("timeliness", ("neither", "dbv"))
     appeal = before_signing("appeal_rate")
@@ -621,7 +675,8 @@ def record_before(book: Any, quoted: float) -> Gap:
 
 
 def record_inspections(book: Any, frame: pd.DataFrame) -> None:
-    """duties.inspections.*: counts and shares by outcome, exact tests, earlier outcomes, who was inspected; and Bury."""
+    """duties.inspections.*: counts and shares by outcome, exact tests, earlier outcomes, who was inspected; and
+    Bury."""
     at = {"sources": ("area_send_inspections_2023", "agreements", "comparison_groups")}
     one, rest = tally(frame)
     n, m = sum(one), sum(rest)
@@ -632,17 +687,40 @@ def record_inspections(book: Any, frame: pd.DataFrame) -> None:
     for key, made in (("lowest", lowest), ("best", best)):
         book.fact(f"duties.inspections.{key}.safety_valve", made.one, unit="%", digits=0, n=n, **at)
         book.fact(f"duties.inspections.{key}.others", made.other, unit="%", digits=0, n=m, **at)
-        book.fact(f"duties.inspections.{key}_odds", made.ratio, unit="ratio", digits=2, lower=made.lower, upper=made.upper, p=made.p, n=n + m, **at)
+        book.fact(
+            f"duties.inspections.{key}_odds",
+            made.ratio,
+            unit="ratio",
+            digits=2,
+            lower=made.lower,
+            upper=made.upper,
+            p=made.p,
+            n=n + m,
+            **at,
+        )
         book.fact(f"duties.inspections.{key}_p", made.p, unit="p", n=n + m, **at)
         book.fact(f"duties.inspections.{key}_detectable", made.found_above, unit="%", digits=0, n=n + m, **at)
     book.fact("duties.inspections.trend_p", exact_order(one, rest), unit="p", n=n + m, **at)
     both = {"sources": ("area_send_inspections_2016", "area_send_inspections_2023", "agreements")}
     gap, p = stratified(frame)
-    book.fact("duties.inspections.stratified", gap, unit="grades", digits=2, p=p, n=int((frame["grade"].notna() & frame["earlier"].notna()).sum()), **both)
+    book.fact(
+        "duties.inspections.stratified",
+        gap,
+        unit="",
+        digits=2,
+        p=p,
+        n=int((frame["grade"].notna() & frame["earlier"].notna()).sum()),
+        **both,
+    )
     book.fact("duties.inspections.stratified_p", p, unit="p", **both)
     known = frame[frame["earlier"].notna()]
     signed = known["group"] == "safety_valve"
-    old = exact_lowest(int(known.loc[signed, "earlier"].sum()), int(signed.sum()), int(known.loc[~signed, "earlier"].sum()), int((~signed).sum()))
+    old = exact_lowest(
+        int(known.loc[signed, "earlier"].sum()),
+        int(signed.sum()),
+        int(known.loc[~signed, "earlier"].sum()),
+        int((~signed).sum()),
+    )
     before = {"sources": ("area_send_inspections_2016", "agreements")}
     book.fact("duties.inspections.earlier.safety_valve", old.one, unit="%", digits=0, n=old.n_one, **before)
     book.fact("duties.inspections.earlier.others", old.other, unit="%", digits=0, n=old.n_other, **before)
@@ -662,8 +740,8 @@ def record_inspections(book: Any, frame: pd.DataFrame) -> None:
 
 
 def record_torbay(book: Any, first: int, last: int) -> None:
-    """duties.torbay.*: Torbay's special share from the January after `first` to that after `last`, its appeals and returned
-    mediations, and England's growth of appeals between the same years."""
+    """duties.torbay.*: Torbay's special share from the January after `first` to that after `last`, its appeals and
+    returned mediations, and England's growth of appeals between the same years."""
     appeals = [panel.value("appeals", "Torbay", y) for y in (first, last)]
     shares = [panel.value("special_share", "Torbay", y + 1) for y in (first, last)]
     england = [float(panel.england("appeals", y)) for y in (first, last)]
@@ -672,33 +750,83 @@ def record_torbay(book: Any, first: int, last: int) -> None:
     book.fact("duties.torbay.appeals.last", appeals[1], unit="count", years=last, sources=at["sources"])
     book.fact("duties.torbay.appeals_growth", 100 * (appeals[1] / appeals[0] - 1), unit="%", digits=0, **at)
     book.fact("duties.england.appeals_growth", 100 * (england[1] / england[0] - 1), unit="%", digits=0, **at)
-    book.fact("duties.torbay.special_change", shares[1] - shares[0], unit="pp", digits=1, years=f"January {first + 1} to January {last + 1}", sources=("ehc_caseload",))
+    book.fact(
+        "duties.torbay.special_change",
+        shares[1] - shares[0],
+        unit="pp",
+        digits=1,
+        years=f"January {first + 1} to January {last + 1}",
+        sources=("ehc_caseload",),
+    )
     mediations = panel.series("mediations", groups=False)
     held = mediations[(mediations["la_name"] == "Torbay") & mediations["value"].notna()].sort_values("year")
     for when, row in (("first", held.iloc[0]), ("last", held.iloc[-1])):
-        book.fact(f"duties.torbay.mediations.{when}", float(row["value"]), unit="count", years=int(row["year"]), sources=("ehc_requests", "ehc_assessments"))
+        book.fact(
+            f"duties.torbay.mediations.{when}",
+            float(row["value"]),
+            unit="count",
+            years=int(row["year"]),
+            sources=("ehc_requests", "ehc_assessments"),
+        )
 
 
 OTHERS = ("dbv", "neither")
 
 
 def slopes() -> dict[str, tuple[str, str, str, Slope]]:
-    """Slopes within councils: name -> (pair of measures in words, who, source of x, slope). Names: special_appeals.sv, .others,
-    refusal_appeals.sv, .others; and the same with appeals per hundred decisions, ending _rate."""
+    """Slopes within councils: name -> (pair of measures in words, who, source of x, slope). Names:
+    special_appeals.sv, .others, refusal_appeals.sv, .others; and the same with appeals per hundred decisions, ending
+    _rate."""
     made: dict[str, tuple[str, str, str, Slope]] = {}
     for who, group, words in (("sv", ("safety_valve",), "Safety Valve"), ("others", OTHERS, "All others")):
-        for y, ending, per in (("appeals_per_1000_plans", "", "Appeals per 1,000 plans"), ("appeal_rate", "_rate", "Appeals per 100 decisions")):
-            made[f"special_appeals.{who}{ending}"] = (f"{per} on special share", words, "ehc_caseload", together(y, "special_share", 1, group))
-            made[f"refusal_appeals.{who}{ending}"] = (f"{per} on refusal rate", words, "lait_sen", together(y, "refusal_to_assess", 0, group))
+        for y, ending, per in (
+            ("appeals_per_1000_plans", "", "Appeals per 1,000 plans"),
+            ("appeal_rate", "_rate", "Appeals per 100 decisions"),
+        ):
+            made[f"special_appeals.{who}{ending}"] = (
+                f"{per} on special share",
+                words,
+                "ehc_caseload",
+                together(y, "special_share", 1, group, DEFINITION_FROM),
+            )
+            made[f"refusal_appeals.{who}{ending}"] = (
+                f"{per} on refusal rate",
+                words,
+                "lait_sen",
+                together(y, "refusal_to_assess", 0, group, DEFINITION_FROM),
+            )
     return made
 
 
 def record_slopes(book: Any, made: Mapping[str, tuple[str, str, str, Slope]]) -> None:
-    """duties.NAME with its interval and duties.NAME_p, for each of `slopes`."""
+    """duties.NAME with its interval and duties.NAME_p, for each of `slopes`; and how far the two slopes on refusals
+    differ."""
     for name, (_, _, source, s) in made.items():
         at = {"n": s.n, "years": (s.first, s.last), "sources": ("send_tribunal_appeals", source)}
-        book.fact(f"duties.{name}", s.estimate, unit="", digits=3 if name.endswith("_rate") else 2, lower=s.lower, upper=s.upper, p=s.p, **at)
+        book.fact(
+            f"duties.{name}",
+            s.estimate,
+            unit="",
+            digits=3 if name.endswith("_rate") else 2,
+            lower=s.lower,
+            upper=s.upper,
+            p=s.p,
+            **at,
+        )
         book.fact(f"duties.{name}_p", s.ri_p, unit="p", **at)
+    a, b = (made[f"refusal_appeals.{who}"][3] for who in ("sv", "others"))
+    reach = math.hypot(a.estimate - a.lower, b.estimate - b.lower)
+    gap = a.estimate - b.estimate
+    book.fact(
+        "duties.refusal_appeals.difference",
+        gap,
+        digits=2,
+        lower=gap - reach,
+        upper=gap + reach,
+        n=a.n + b.n,
+        years=(a.first, a.last),
+        sources=("send_tribunal_appeals", "lait_sen"),
+    )
 
 
 def slopes_table(made: Mapping[str, tuple[str, str, str, Slope]]) -> pd.DataFrame:
@@ -707,7 +835,17 @@ def slopes_table(made: Mapping[str, tuple[str, str, str, Slope]]) -> pd.DataFram
 
     return pd.DataFrame(
         [
-            {"Slope": words, "Councils": who, "Estimate": s.estimate, "From": s.lower, "To": s.upper, "p, analytic": s.p, "p, randomisation": s.ri_p, "Number": s.n, "Years": f"{s.first} to {s.last}"}
+            {
+                "Slope": words,
+                "Councils": who,
+                "Estimate": s.estimate,
+                "From": s.lower,
+                "To": s.upper,
+                "p, analytic": s.p,
+                "p, randomisation": s.ri_p,
+                "Number": s.n,
+                "Years": f"{s.first} to {s.last}",
+            }
             for words, who, _, s in made.values()
         ]
     )
@@ -721,16 +859,17 @@ def appeal_outcomes() -> int:
 
 
 def by_cohort(measure: str) -> pd.DataFrame:
-    """The main estimate for each cohort against the same controls: label, estimate, lower, upper, p_value, n_treated."""
+    """The main estimate for each cohort against the same controls: label, estimate, lower, upper, p_value,
+    n_treated."""
     people = panel.councils("safety_valve").set_index("la_code")["cohort"]
     made = variations.subgroups(measure, people.map(lambda c: f"Signed in {c}"), "cohort")
     return made[made["label"] != "difference"]
 
 
 def record_checks(book: Any, cuts: pd.DataFrame, rate: pd.DataFrame, late: pd.DataFrame, deficit: pd.DataFrame) -> None:
-    """duties.cut.MEASURE.NAME for each cut, duties.start.BASELINE.NAME for each comparison by start, their range with the
-    main estimators of timeliness left to `checks_figure`, and duties.start.shrinks: by how much matching on lateness brings
-    the estimate nearer to nought (negative: it does not)."""
+    """duties.cut.MEASURE.NAME for each cut, duties.start.BASELINE.NAME for each comparison by start, their range with
+    the main estimators of timeliness left to `checks_figure`, and duties.start.shrinks: by how much matching on
+    lateness brings the estimate nearer to nought (negative: it does not)."""
     for prefix, frame, sources in (
         ("cut.timeliness", cuts, ("lait_sen",)),
         ("cut.appeal_rate", rate, ("send_tribunal_appeals",)),
@@ -739,7 +878,14 @@ def record_checks(book: Any, cuts: pd.DataFrame, rate: pd.DataFrame, late: pd.Da
     ):
         for row in frame.to_dict("records"):
             held = {k: row[k] for k in ("lower", "upper")} | {"p": row["p_value"], "n": int(row["n_treated"])}
-            book.fact(f"duties.{prefix}.{row['name']}", row["estimate"], unit="pp", digits=2 if "rate" in prefix else 1, sources=sources, **held)
+            book.fact(
+                f"duties.{prefix}.{row['name']}",
+                row["estimate"],
+                unit="pp",
+                digits=2 if "rate" in prefix else 1,
+                sources=sources,
+                **held,
+            )
     by = late.set_index("name")["estimate"]
     shrinks = abs(by["all_controls"]) - abs(by["matched_baseline"])
     book.fact("duties.start.shrinks", float(shrinks), unit="pp", digits=1, sources=("lait_sen",))
@@ -754,12 +900,16 @@ SHOWN = ("callaway_santanna_notyet", "no_dbv", "sun_abraham", "imputation", "ant
 
 
 def checks_figure(result: protocol.Protocol, late: pd.DataFrame, deficit: pd.DataFrame) -> pd.DataFrame:
-    """Rows for a forest figure: the estimators of one outcome, then comparisons with councils that started as late or as
-    deep in deficit. Columns: group, estimator, estimate, lower, upper."""
+    """Rows for a forest figure: the estimators of one outcome, then comparisons with councils that started as late or
+    as deep in deficit. Columns: group, estimator, estimate, lower, upper."""
     import pandas as pd
 
     columns = ["estimator", "estimate", "lower", "upper"]
-    forest = result.forest.drop(columns="estimator").rename(columns={"label": "estimator"})[columns].assign(group="Estimators")
+    forest = (
+        result.forest.drop(columns="estimator")
+        .rename(columns={"label": "estimator"})[columns]
+        .assign(group="Estimators")
+    )
     parts = [forest]
     for words, frame in (("Councils as late in 2018 to 2020", late), ("Councils as deep in deficit in 2020", deficit)):
         rows = frame[frame["name"] != "all_controls"].rename(columns={"label": "estimator"})[columns]
@@ -768,7 +918,8 @@ def checks_figure(result: protocol.Protocol, late: pd.DataFrame, deficit: pd.Dat
 
 
 def checks_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Several frames of estimates under one another: Outcome, Cut of the data, Effect, From, To, p, Councils, Others."""
+    """Several frames of estimates under one another: Outcome, Cut of the data, Effect, From, To, p, Councils,
+    Others."""
     import pandas as pd
 
     rows = pd.concat([frame.assign(outcome=words) for words, frame in found.items()], ignore_index=True)
