@@ -299,6 +299,15 @@ def test_endless_drip_is_cut_off(tmp_path, publishers):
     assert time.monotonic() - start < 4
 
 
+def test_three_dated_copies_are_kept(tmp_path, publishers):
+    publishers.files["/x.csv"] = b"a,b\n1,2\n"
+    for day in range(1, 6):
+        (tmp_path / f"2026-01-0{day}_x.csv").write_text("old")
+    newest = fetch(publishers, tmp_path, "/x.csv", "x.csv")
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept == ["2026-01-04_x.csv", "2026-01-05_x.csv", newest.name]
+
+
 def test_name_cannot_leave_the_folder(tmp_path, publishers):
     publishers.files["/x.csv"] = b"a,b\n1,2\n"
     path = fetch(publishers, tmp_path / "in", "/x.csv", "../../../etc/x.csv")

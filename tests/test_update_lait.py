@@ -128,7 +128,7 @@ def test_whole_update_both_ways(tmp_path):
         table = json.loads((root / "reports" / "changes.json").read_text())["inputs"]["tables"]
         assert [entry["resource"] for entry in table] == ["lait_sen"]
         assert (table[0]["added"], table[0]["removed"], table[0]["revised"]) == rows
-        assert "Rutland" in (root / "reports" / "changes.html").read_text()
+        assert "Nottinghamshire" in (root / "reports" / "changes.html").read_text()
 
 
 def lait_source() -> dict:

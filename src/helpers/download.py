@@ -17,6 +17,7 @@ from helpers import files
 from helpers.polling import Remote
 from helpers.web import AGAIN, Client, Gone, Missing, Unclear, wait_asked
 
+KEPT = 3  # dated copies of one file
 MD5 = re.compile(r'^"?([0-9a-fA-F]{32})"?$')
 
 
@@ -84,6 +85,9 @@ def fetch(client: Client, remote: Remote, hosts: set[str], folder: Path, today: 
     final = folder / f"{stamp}_{safe}"
     os.replace(part, final)
     notes.unlink(missing_ok=True)
+    # A file that waits for a person is fetched again at every run: three of a kind are enough.
+    for old in sorted(folder.glob(f"????-??-??_{safe}"))[:-KEPT]:
+        old.unlink()
     return final
 
 
