@@ -46,9 +46,15 @@ class Condition:
     says: str = ""
 
     def holds(self, facts: Mapping[str, Fact]) -> bool:
-        """Whether the recorded facts meet the condition."""
-        than = facts[self.than].value if isinstance(self.than, str) else self.than
-        return bool(COMPARISONS[self.is_](facts[self.fact].value, than))
+        """Whether the recorded facts meet the condition. Raises AssessError for an unknown fact or one that is not a number."""
+        than = _number(facts[self.than]) if isinstance(self.than, str) else self.than
+        return bool(COMPARISONS[self.is_](_number(facts[self.fact]), than))
+
+
+def _number(fact: Fact) -> float:
+    if isinstance(fact.value, bool) or not isinstance(fact.value, int | float):
+        raise AssessError(f"fact {fact.id!r} is {fact.value!r}; a condition compares numbers.")
+    return float(fact.value)
 
 
 @dataclass(frozen=True)
@@ -95,9 +101,13 @@ def _test(entry: Mapping[str, Any], chapter: str, file: str) -> ClaimTest:
     outcomes = tuple(entry.get("outcomes") or ([entry["outcome"]] if entry.get("outcome") else []))
     if kind == "effect" and (not outcomes or entry.get("direction") not in (-1, 0, 1) or not entry.get("matters")):
         raise _bad(file, claim, "an effect test needs outcome, direction (-1, 0 or 1) and matters (the smallest effect worth knowing).")
+    if kind == "effect" and not (isinstance(entry["matters"], int | float) and entry["matters"] > 0):
+        raise _bad(file, claim, f"matters is {entry['matters']!r}; expected a number above nought, in the outcome's units.")
+    if kind == "effect" and entry.get("strength"):
+        raise _bad(file, claim, "an effect test states no strength; the rule gives it.")
     if kind == "facts" and not entry.get("conditions"):
         raise _bad(file, claim, "a facts test needs conditions.")
-    if kind == "facts" and entry.get("strength") not in verdict.STRENGTHS:
+    if (kind == "facts" or entry.get("strength")) and entry.get("strength") not in verdict.STRENGTHS:
         raise _bad(file, claim, f"strength is {entry.get('strength')!r}; expected one of {', '.join(verdict.STRENGTHS)}.")
     if kind == "none" and not str(entry.get("needs", "")).strip():
         raise _bad(file, claim, "is not testable but does not say what it needs.")
@@ -152,7 +162,7 @@ def _evidence(outcome: str, facts: Mapping[str, Fact]) -> verdict.Evidence:
         pretrend_p=value("pretrend_p"),
         same_sign=value("same_sign") == 1,
         mde=value("mde"),
-        path=int(value("path")),
+        path=0 if math.isnan(value("path")) else int(value("path")),
         breakdown=value("breakdown"),
         loo_lower=end(range_, "lower"),
         loo_upper=end(range_, "upper"),
@@ -180,11 +190,15 @@ def _cited(test: ClaimTest, facts: Mapping[str, Fact]) -> list[str]:
 
 
 def evaluate(test: ClaimTest, facts: Mapping[str, Fact], grades: Mapping[str, str] | None = None) -> tuple[str, str]:
-    """(verdict, strength) of one claim. `grades` gives the strength of the documentary evidence by claim id."""
+    """(verdict, strength) of one claim.
+
+    `grades` gives the strength of the documentary evidence by claim id; a documentary claim without a grade has the strength its test
+    states, or is weak.
+    """
     if test.test == "none":
         return "not testable", ""
     if test.test == "documents":
-        return "documents only", (grades or {}).get(test.claim, "weak")
+        return "documents only", (grades or {}).get(test.claim) or test.strength or "weak"
     if test.test == "facts":
         return _of_facts(test, facts), test.strength
     judged = [
@@ -194,14 +208,20 @@ def evaluate(test: ClaimTest, facts: Mapping[str, Fact], grades: Mapping[str, st
 
 
 def _common(judged: list[tuple[str, str]]) -> tuple[str, str]:
-    """One verdict for a claim about several outcomes: the shared one when they agree, with the weakest strength; "partly
-    supported" when at least one is supported in part and none contradicted; else the least certain."""
+    """One verdict for a claim about several outcomes, all of which must meet it.
+
+    The shared verdict when they agree, with the weakest strength; "partly supported" when each is supported at least in part, or one is
+    supported in full and none contradicted (as for conditions: some hold); else the outcomes disagree and the verdict is "cannot tell".
+    """
     verdicts = {v for v, _ in judged}
+    weakest = max((s for _, s in judged), key=verdict.STRENGTHS.index)
     if len(verdicts) == 1:
-        return judged[0][0], max((s for _, s in judged), key=verdict.STRENGTHS.index)
-    if "contradicted" not in verdicts and verdicts & {"supported", "partly supported"}:
+        return judged[0][0], weakest
+    if verdicts == {"supported", "partly supported"}:
+        return "partly supported", "weak" if weakest == "weak" else "moderate"
+    if "supported" in verdicts and "contradicted" not in verdicts:
         return "partly supported", "weak"
-    return ("cannot tell", "weak") if "cannot tell" in verdicts or "contradicted" in verdicts else ("no effect found", "weak")
+    return "cannot tell", "weak"
 
 
 def register(claims: pd.DataFrame, facts: Mapping[str, Fact], numbers: Mapping[str, str], grades: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -264,7 +284,10 @@ GROUPS = {
 
 
 def grouped(made: pd.DataFrame, claims: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The register in groups for reading, in the report's order: heading -> rows. `claims` is the table of claims with its themes."""
+    """The register in groups for reading, in the report's order: heading -> rows. `claims` is the table of claims with its themes.
+
+    Raises AssessError for a theme without a group.
+    """
     themes = dict(zip(claims["claim_id"], claims["theme"], strict=True))
     unknown = sorted(set(themes.values()) - set(GROUPS))
     if unknown:
@@ -329,7 +352,7 @@ def findings(made: pd.DataFrame) -> pd.DataFrame:
         if missing:
             raise AssessError(f"findings.yaml, {entry['id']}: claim {missing[0]} is not in the register.")
         mine = held.loc[entry["claims"]]
-        words = [f"{r.verdict}, {r.strength}" if r.strength and r.verdict not in ("not testable",) else r.verdict for r in mine.itertuples()]
+        words = [f"{r.verdict}, {r.strength}" if r.strength else r.verdict for r in mine.itertuples()]
         same = len(set(words)) == 1
         rows.append(
             {

@@ -18,8 +18,11 @@ BALANCE_YEAR = 2024
 #: Share of an agreement paid in the signing year where the split is known: about 30% in the first cohort, 40% after.
 FIRST_SHARE = {"2020-21": 0.3}
 LATER_FIRST_SHARE = 0.4
-#: Length assumed where no end year was found: the most common among those found.
-YEARS_ASSUMED = 5
+#: Years from signing to the last payment where no end was found: the most common among those found.
+YEARS_ASSUMED = 4
+#: The generous reading: a first share above any seen (0.42), and yearly parts above the fastest seen (1.43 times an equal part).
+HIGH_FIRST_SHARE = 0.5
+HIGH_PACE = 1.5
 #: Deficit as a share of a year's net current expenditure, the thresholds quoted.
 THRESHOLDS = (5, 10)
 
@@ -27,58 +30,78 @@ THRESHOLDS = (5, 10)
 def paid_by_balance_date() -> pd.DataFrame:
     """What each of the 38 had been paid by 31 March 2024: la_code, la_name, cohort, known (total found), low, central, high (pounds).
 
-    low: payments that a page read reports as made; high: the whole agreement, less payments known to fall due later; central: an
-    assumed profile, the usual first share in the signing year and the rest in equal yearly parts to the end year, none in 2023-24 where
-    suspended. central and high are missing where the total was not found.
+    low: what a page read reports as paid, and first payments printed in an agreement, which fall in the signing month. central: an
+    assumed profile, the first payment as printed or else the usual first share, the rest in equal yearly parts to the end year, none in
+    2023-24 where suspended. high: a generous one, half at signing where the first payment is not known, yearly parts half as large again,
+    none in 2023-24 only where a page says so. No reading passes the agreement less payments dated later, or a running total reported
+    later; a running total at the balance date settles all three. central and high are missing where the total was not found.
     """
-    deals = programme.agreements()
-    rows = evidence.load("payments")
-    out = []
-    for deal in deals.to_dict("records"):
-        mine = rows[rows["la_code"] == deal["la_code"]]
-        out.append(
-            {
-                "la_code": deal["la_code"],
-                "la_name": deal["la_name"],
-                "cohort": deal["cohort"],
-                "known": deal["known"],
-                "low": _low(mine),
-                "central": _central(deal),
-                "high": _high(deal, mine),
-            }
-        )
     import pandas as pd
 
+    rows, reports = evidence.load("payments"), _reported()
+    out = []
+    for deal in programme.agreements().to_dict("records"):
+        mine = rows[rows["la_code"] == deal["la_code"]]
+        low, settled = _low(deal, mine, reports[reports["la_code"] == deal["la_code"]])
+        central = high = float("nan")
+        if deal["known"]:
+            most = _most(deal, mine)
+            central = low if settled else min(max(_profile(deal, mine), low), most)
+            high = low if settled else max(min(_profile(deal, mine, generous=True), most), central)
+        out.append(
+            {"la_code": deal["la_code"], "la_name": deal["la_name"], "cohort": deal["cohort"], "known": deal["known"], "low": low, "central": central, "high": high}
+        )
     return pd.DataFrame(out)
 
 
-def _low(rows: pd.DataFrame) -> float:
-    made = rows[rows["actual_payment"].notna()]
-    until = made[made["year"].fillna(9999).astype(int) <= BALANCE_YEAR]
-    single = until[until["row_type"].isin(["annual", "part-year"])]["actual_payment"].sum()
-    running = until[until["row_type"] == "cumulative"]["actual_payment"].max()
-    return float(max(single, running if running == running else 0.0))
+def _reported() -> pd.DataFrame:
+    """Payments that the documents table reports as made by the balance date, from councils' own papers only: la_code, year, value."""
+    rows = evidence.load("trajectories")
+    made = (rows["measure"] == "dfe_payment") & (rows["kind"] == "actual") & (rows["grade"] == "strong")
+    return rows[made & rows["year"].notna() & (rows["year"].fillna(9999).astype(int) <= BALANCE_YEAR)][["la_code", "year", "value"]]
 
 
-def _high(deal: dict[str, Any], rows: pd.DataFrame) -> float:
-    if not deal["known"]:
-        return float("nan")
-    later = rows[(rows["row_type"] == "annual") & (rows["year"].fillna(0).astype(int) > BALANCE_YEAR)]
-    due = later["planned_payment"].fillna(0).sum()
-    return float(max(deal["total_dfe_funding"] - due, 0.0))
+def _low(deal: dict[str, Any], rows: pd.DataFrame, reports: pd.DataFrame) -> tuple[float, bool]:
+    """What is known to have been paid by the balance date, and whether a running total at that very date settles it."""
+    last = rows["last_year"].fillna(9999).astype(int)
+    until = rows[rows["actual_payment"].notna() & (last <= BALANCE_YEAR)]
+    running = until[until["row_type"] == "cumulative"]
+    settled = running[running["last_year"].astype(int) == BALANCE_YEAR]["actual_payment"]
+    if len(settled):
+        return float(settled.max()), True
+    parts = until[until["row_type"].isin(["annual", "part-year"])]
+    years = parts.groupby(parts["last_year"].astype(int))["actual_payment"].sum().to_dict()
+    for report in reports.to_dict("records"):
+        years[int(report["year"])] = max(years.get(int(report["year"]), 0.0), float(report["value"]))
+    first = deal["first_payment"]
+    if first == first:
+        years[int(deal["signed_year"])] = max(years.get(int(deal["signed_year"]), 0.0), float(first))
+    return float(max(sum(years.values()), running["actual_payment"].max() if len(running) else 0.0)), False
 
 
-def _central(deal: dict[str, Any]) -> float:
-    if not deal["known"]:
-        return float("nan")
-    total, signed = float(deal["total_dfe_funding"]), int(deal["signed_year"])
-    first = FIRST_SHARE.get(deal["cohort"], LATER_FIRST_SHARE)
-    end = deal["end_year"]
-    years = max(int(end) - signed, 1) if end == end and end is not None else YEARS_ASSUMED - 1
-    since = min(BALANCE_YEAR - signed, years)
-    if deal["fate"] == programme.FATES["suspended"]:
-        since = max(since - 1, 0)
-    return total * (first + (1 - first) * since / years)
+def _most(deal: dict[str, Any], rows: pd.DataFrame) -> float:
+    """What cannot have been passed: the agreement less payments dated later, or a running total reported later."""
+    later = rows[rows["last_year"].fillna(0).astype(int) > BALANCE_YEAR]
+    due = later[later["row_type"] == "annual"][["planned_payment", "actual_payment"]].max(axis=1).fillna(0).sum()
+    running = later[later["row_type"] == "cumulative"]["actual_payment"].min()
+    most = max(float(deal["total_dfe_funding"]) - float(due), 0.0)
+    return min(most, float(running)) if running == running else most
+
+
+def _profile(deal: dict[str, Any], rows: pd.DataFrame, generous: bool = False) -> float:
+    """An assumed profile of payments: so much at signing, the rest in equal yearly parts. Pounds by the balance date."""
+    import pandas as pd
+
+    total, signed, first = float(deal["total_dfe_funding"]), int(deal["signed_year"]), deal["first_payment"]
+    usual = HIGH_FIRST_SHARE if generous else FIRST_SHARE.get(deal["cohort"], LATER_FIRST_SHARE)
+    start = float(first) if first == first else total * usual
+    years = YEARS_ASSUMED if pd.isna(deal["end_year"]) else max(int(deal["end_year"]) - signed, 1)
+    due = min(BALANCE_YEAR - signed, years)
+    nothing = bool(((rows["last_year"] == BALANCE_YEAR) & (rows["actual_payment"] == 0)).any())
+    if nothing or (deal["fate"] == programme.FATES["suspended"] and not generous):
+        due = max(due - 1, 0)
+    part = min((HIGH_PACE if generous else 1.0) * due / years, 1.0)
+    return start + (total - start) * part
 
 
 def without_payments() -> pd.DataFrame:
@@ -115,12 +138,15 @@ def burdens(year: int = BALANCE_YEAR) -> pd.DataFrame:
 
 
 def over(threshold: float, values: pd.Series, expenditure: pd.Series) -> int:
-    """How many councils owe more than `threshold` % of their net current expenditure."""
+    """How many councils owe more than `threshold` % of their net current expenditure; councils without either figure are not counted."""
     return int((100 * values / expenditure > threshold).sum())
 
 
 def support_by_group() -> pd.DataFrame:
-    """Signs of insolvency by group: group, councils, exceptional_support, section_114 (councils with any since 2020-21), support_gbp."""
+    """Signs of insolvency by group: group, councils, exceptional_support, section_114 (councils with any since 2020-21), support_gbp.
+
+    support_gbp adds the first figure on each page; later revisions are not in it.
+    """
     import pandas as pd
 
     people = panel.councils()[["la_code", "group"]]
@@ -135,30 +161,32 @@ def support_by_group() -> pd.DataFrame:
                 "group": group,
                 "councils": int(size),
                 "exceptional_support": int(exceptional["la_code"].nunique()),
-                "section_114": int(mine[mine["kind"] != "exceptional_support"]["la_code"].nunique()),
+                "section_114": int(mine[mine["kind"] == "section_114"]["la_code"].nunique()),
                 "support_gbp": float(exceptional["amount_gbp"].sum()),
             }
         )
     return pd.DataFrame(out)
 
 
-def write_off(share: float, year: int = BALANCE_YEAR) -> pd.DataFrame:
-    """Help per person aged 0 to 25 if `share` (%) of deficits were met: la_code, la_name, group, pop_0_25, agreement, grant, per_head (pounds).
+def write_off(share: float) -> pd.DataFrame:
+    """Help per person aged 0 to 25 if `share` (%) of deficits were met: la_code, la_name, group, pop_0_25, deficit, grant, agreement,
+    per_head (pounds).
 
-    The deficits are those of 31 March of `year`, the last known for nearly all councils, not those of 2026 on which the real grant will
-    rest: an illustration of who gains, not a forecast. agreement: the total agreed, nought without one, missing where not found.
+    The deficits are those of BALANCE_YEAR, the last known for nearly all councils, not those of 2026 on which the real grant will rest:
+    an illustration of who gains, not a forecast. agreement: what had been paid under one by that date on the assumed profile, since later
+    payments would shrink the deficit to be met; nought without an agreement, missing (as is per_head) where its total was not found.
     """
     people = panel.councils()[["la_code", "la_name", "group", "pop_0_25"]]
     deficit = panel.series("dsg_balance_gbp", groups=False)
-    made = people.assign(deficit=people["la_code"].map(deficit[deficit["year"] == year].set_index("la_code")["value"])).dropna(subset=["deficit"])
-    deals = programme.agreements().set_index("la_code")["total_dfe_funding"]
+    deficit = deficit[deficit["year"] == BALANCE_YEAR].set_index("la_code")["value"]
+    made = people.assign(deficit=people["la_code"].map(deficit)).dropna(subset=["deficit"])
     made["grant"] = made["deficit"].clip(lower=0) * share / 100
-    made["agreement"] = made["la_code"].map(deals).where(made["group"] == "safety_valve", 0.0)
+    made["agreement"] = made["la_code"].map(paid_by_balance_date().set_index("la_code")["central"]).where(made["group"] == "safety_valve", 0.0)
     return made.assign(per_head=(made["grant"] + made["agreement"]) / made["pop_0_25"]).reset_index(drop=True)
 
 
 def growth(first: int = 2018, last: int = 2025) -> pd.DataFrame:
-    """Growth of high needs spend by group between two years (%), councils with both: group, growth, councils."""
+    """Growth of high needs spend by group between two years (%), pounds summed over councils with both: group, growth, councils."""
     wide = panel.wide("high_needs_spend")[[first, last]].dropna()
     group = panel.councils().set_index("la_code")["group"]
     sums = wide.groupby(group).sum()
