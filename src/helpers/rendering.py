@@ -339,6 +339,9 @@ def domain(url: str) -> str:
 # HTML
 
 
+_DECIMALS = re.compile(r"(\d+\.\d\d)\d+")  # a hundredth of a point is finer than any printer
+
+
 def _svg(asset: Asset) -> str:
     """The figure's SVG for one page among others: ids made unique, size left to the page, colours by name so that
     they follow dark mode."""
@@ -350,7 +353,7 @@ def _svg(asset: Asset) -> str:
     text = re.sub(r'\bid="([^"]+)"', rf'id="{key}.\1"', text)
     text = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}.\1)", text)
     text = re.sub(r'href="#([^"]+)"', rf'href="#{key}.\1"', text)
-    text = re.sub(r"(\d+\.\d\d)\d+", r"\1", text)
+    text = _DECIMALS.sub(r"\1", text)
     text = re.sub(r"\n\s*", "\n", text)
     for colour, name in _COLOUR_NAMES.items():
         text = re.sub(rf"(fill|stroke): {colour}\b", rf"\1: var(--{name}, {colour})", text)
@@ -620,24 +623,37 @@ def _typst_figure(asset: Asset, label: str) -> str:
     )
 
 
-def _widths(made: Table) -> list[float]:
-    """Each column's share of the width, by its longest word and its usual length."""
-    shares = []
+# Letters that fit across the page at each size, upright and turned; a cell's own margins count as letters.
+_ROOM = (("8.5pt", 108, False), ("7.5pt", 122, False), ("7pt", 131, False), ("7.5pt", 190, True), ("7pt", 204, True))
+_MARGIN = 2.4
+
+
+def _layout(made: Table) -> tuple[list[float], str, bool]:
+    """Each column's share of the width, the size of the letters, and whether the page must be turned.
+
+    No column is narrower than its longest word; what is left goes to the columns with the longest texts. The largest size is taken
+    that leaves those texts at least half of the width they would like.
+    """
+    least, liked = [], []
     for place, column in enumerate(made.columns):
         texts = [domain(address(row[place]) or "") if address(row[place]) else row[place] for row in made.cells] or [""]
-        longest_word = max((len(w) for t in [*texts, column.name] for w in t.split()), default=3)
-        lengths = sorted(len(t) for t in texts)
+        longest = max((len(word) for text in [*texts, column.name] for word in text.split()), default=3)
+        lengths = sorted(len(text) for text in texts)
         usual = lengths[int(0.9 * (len(lengths) - 1))]
-        shares.append(float(max(1.15 * longest_word + 2, min(usual, 16 if column.numeric else 60), 5)))
-    return shares
+        least.append(1.12 * min(longest, 20) + _MARGIN)
+        liked.append(max(least[-1], min(usual, 16 if column.numeric else 60) + _MARGIN))
+    for size, room, turned in _ROOM:
+        spare, wish = room - sum(least), sum(liked) - sum(least)
+        if spare >= (0.5 if not turned else 0.2) * wish or (size, turned) == ("7pt", True):
+            part = min(1.0, max(spare, 0) / wish) if wish else 1.0
+            return [low + part * (high - low) for low, high in zip(least, liked, strict=True)], size, turned
+    raise AssertionError("the last room takes every table")
 
 
 def typst_table(made: Table, identifier: str, label: str) -> str:
     """A captioned Typst table whose header repeats; wide ones are set smaller, and the widest on a turned page."""
-    shares = _widths(made)
-    total = sum(shares)
-    size = "8.5pt" if total < 85 else "7.5pt" if total < 120 else "7pt"
-    columns = ", ".join(f"{share:.0f}fr" for share in shares)
+    shares, size, turned = _layout(made)
+    columns = ", ".join(f"{share:.1f}fr" for share in shares)
     align = ", ".join("right" if c.numeric else "left" for c in made.columns)
     heads = ", ".join(f"[{typst_text(c.name)}]" for c in made.columns)
     rows = []
@@ -645,9 +661,8 @@ def typst_table(made: Table, identifier: str, label: str) -> str:
         cells = []
         for text in row:
             link = address(text)
-            cells.append(
-                f"link({_typst_string(link)})[{typst_text(domain(link))}]" if link else f"[{typst_text(text)}]"
-            )
+            shown = f"link({_typst_string(link)})[{typst_text(domain(link))}]" if link else f"[{typst_text(text)}]"
+            cells.append(shown)
         rows.append(", ".join(cells))
     sources = "; ".join(provenance.words(made.sources))
     foot = " ".join(t for t in (made.note, f"Source: {sources}" if sources else "") if t)
@@ -656,8 +671,39 @@ def typst_table(made: Table, identifier: str, label: str) -> str:
         f"#report-table((columns: ({columns},), align: ({align},), size: {size}), ({heads},), ({body},), "
         f"[{typst_text(label)}], [{typst_text(made.title)}], [{typst_text(foot)}]) <{identifier}>"
     )
-    # A label must not be lost in the turned page's scope, so the page is turned around it.
-    return f"#page(flipped: true)[\n{call}\n]" if total > 150 else call
+    return f"{_TURNED}{call}" if turned else call
+
+
+_TURNED = "/* turned */"
+
+
+def turn(blocks: list[Node]) -> list[Node]:
+    """Tables too wide for the page put on turned pages, together with the headings just above them and one after another."""
+    out: list[Node] = []
+    run: list[Node] = []  # headings that wait to see what they stand above
+    turned = False
+
+    def close() -> None:
+        nonlocal turned
+        if turned:
+            out.append(_raw("typst", "]"))
+        turned = False
+
+    for block in blocks:
+        if block["t"] == "Header" and block["c"][0] > 1:
+            run.append(block)
+            continue
+        wide = block["t"] == "RawBlock" and block["c"][1].startswith(_TURNED)
+        if not wide:
+            close()
+        elif not turned:
+            out.append(_raw("typst", "#page(flipped: true)["))
+            turned = True
+        out += run
+        run = []
+        out.append(_raw("typst", block["c"][1].removeprefix(_TURNED)) if wide else block)
+    close()
+    return out + run
 
 
 def paper(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition, work: Path) -> bytes:
@@ -682,7 +728,8 @@ def paper(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edi
                 used_labels.add(anchor(asset))
                 if asset.kind == "table":
                     return _raw("typst", typst_table(table(asset), anchor(asset), label))
-                (work / f"{slug(asset.key)}.svg").write_bytes(asset.path(".plain.svg").read_bytes())
+                picture = asset.path(".plain.svg").read_text(encoding="utf-8")
+                (work / f"{slug(asset.key)}.svg").write_text(_DECIMALS.sub(r"\1", picture), encoding="utf-8")
                 return _raw("typst", _typst_figure(asset, label))
             if {"gap", "key", "callout"} & set(classes):
                 return [
@@ -702,7 +749,7 @@ def paper(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edi
             return {"t": "Header", "c": [level, [identifier, [], []], inlines]}
         return None
 
-    blocks = walk(copy.deepcopy(tree["blocks"]), dress)
+    blocks = turn(walk(copy.deepcopy(tree["blocks"]), dress))
     body = _write({**tree, "blocks": blocks, "meta": {}}, "typst-citations", edition)
     said = manuscript.words
     gaps = "Not part of this build: " + ", ".join(manuscript.missing) + "." if manuscript.missing else ""
@@ -738,7 +785,7 @@ def _custom(style: str, blocks: list[Node]) -> Node:
 
 
 def _docx_table(made: Table, label: str) -> list[Node]:
-    shares = _widths(made)
+    shares = _layout(made)[0]
     total = sum(shares)
 
     def cell(text: str, column: Column) -> list[Any]:
@@ -848,6 +895,7 @@ def settled(docx: bytes) -> bytes:
     ):
         for item in sorted(old.infolist(), key=lambda i: (i.filename != "[Content_Types].xml", i.filename)):
             entry = zipfile.ZipInfo(item.filename, (1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
+            # Pictures are compressed already.
+            entry.compress_type = zipfile.ZIP_STORED if item.filename.endswith(".png") else zipfile.ZIP_DEFLATED
             new.writestr(entry, old.read(item.filename))
     return out.getvalue()

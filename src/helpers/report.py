@@ -167,7 +167,10 @@ def _generated(folder: Path) -> dict[str, str]:
                 f"::: {{{attributes}}}\n**{escaped(str(entry['term']))}** -- {escaped(str(entry['text']))}\n:::"
             )
         out["annex-f"] = "\n\n".join(terms)
-    if (folder / CLAIMS_CHAPTER / "claims.csv").is_file():
+    kept = folder / CLAIMS_CHAPTER / "files.json"
+    shown = json.loads(kept.read_text(encoding="utf-8")).get("tables") if kept.is_file() else []
+    if (folder / CLAIMS_CHAPTER / "claims.csv").is_file() and not shown:
+        # The register's own notebook may show it by theme; it is not printed twice.
         out["annex-c"] = '::: {.asset kind="table" key="annex/claims"}\n:::'
     return out
 
