@@ -74,7 +74,7 @@ def project(root: Path) -> Path:
     chapter(
         books / "04_apart.ipynb",
         "from helpers import paths",
-        'book.fact("apart.five", int((paths.raw() / "dfe" / "other.csv").read_text().split()[1]))',
+        'book.fact("apart.five", int((paths.raw() / "dfe" / "other.csv").read_text().split()[-1]))',
     )
     entries = [
         {"name": "01_first", "title": "First", "reads": [], "after": []},

@@ -240,6 +240,22 @@ def test_without_fork_the_ordinary_kernel_gives_the_same(notebook, tmp_path, mon
     assert failed.error == "Notebook bad.ipynb, cell 2: ZeroDivisionError: division by zero."
 
 
+@needs_fork
+def test_what_a_notebook_reads_is_seen(runner, notebook, tmp_path):
+    (tmp_path / "t.csv").write_text("a\n1\n", encoding="utf-8")
+    path = notebook(
+        "import pandas as pd\nfrom pathlib import Path",
+        f"pd.read_csv({str(tmp_path / 't.csv')!r}).to_parquet({str(tmp_path / 't.parquet')!r})",
+        f"pd.read_parquet({str(tmp_path / 't.parquet')!r})",
+        f"open({str(tmp_path / 'made.txt')!r}, 'w').close()",
+    )
+    with Runner(["pandas", "pyarrow.parquet"]) as fresh:
+        job = Job("n", str(path), str(tmp_path / "out.ipynb"), trace=str(tmp_path / "trace"))
+        assert not fresh.run(job).error
+    seen = (tmp_path / "trace").read_text(encoding="utf-8").splitlines()
+    assert {f"r {tmp_path}/t.csv", f"r {tmp_path}/t.parquet", f"w {tmp_path}/made.txt"} <= set(seen)
+
+
 def test_progress_names_the_cell_and_its_heading(runner, notebook, tmp_path):
     path = notebook("## One", "1", "## Two", "2")
     events: list = []

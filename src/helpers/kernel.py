@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import os
 import signal
@@ -176,6 +177,23 @@ def trace(path: str) -> None:
         if name.partition(".")[0] == "helpers" and name not in _ENGINE and getattr(module, "__file__", None):
             note("r", module.__file__)
     sys.addaudithook(heard)
+    _tell_of_parquet()
+
+
+def _tell_of_parquet() -> None:
+    """pyarrow opens files itself, unseen by Python; so say for it what it is about to read, for pandas and directly."""
+    parquet: Any = sys.modules.get("pyarrow.parquet")
+    if parquet is None:
+        return
+    read = parquet.read_table
+
+    @functools.wraps(read)
+    def read_table(source: Any, *arguments: Any, **options: Any) -> Any:
+        if isinstance(source, (str, os.PathLike)):
+            sys.audit("open", os.fspath(source), "r", 0)
+        return read(source, *arguments, **options)
+
+    parquet.read_table = read_table
 
 
 # How notebooks are run has no part in what they find.
