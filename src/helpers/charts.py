@@ -41,16 +41,22 @@ class Sheet:
     height: float
     parts: list[str] = field(default_factory=list)
 
-    def line(self, x1: float, y1: float, x2: float, y2: float, colour: str = GRID, width: float = 1, dash: str = "") -> None:
+    def line(
+        self, x1: float, y1: float, x2: float, y2: float, colour: str = GRID, width: float = 1, dash: str = ""
+    ) -> None:
         """A straight line."""
         dashes = f' stroke-dasharray="{dash}"' if dash else ""
-        self.parts.append(f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" stroke="{colour}" stroke-width="{width:g}"{dashes} fill="none"/>')
+        self.parts.append(
+            f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" stroke="{colour}" stroke-width="{width:g}"{dashes} fill="none"/>'
+        )
 
     def path(self, points: Sequence[tuple[float, float]], colour: str, width: float = 2, dash: str = "") -> None:
         """A line through points."""
         route = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
         dashes = f' stroke-dasharray="{dash}"' if dash else ""
-        self.parts.append(f'<path d="M{route}" stroke="{colour}" stroke-width="{width:g}"{dashes} fill="none" stroke-linejoin="round"/>')
+        self.parts.append(
+            f'<path d="M{route}" stroke="{colour}" stroke-width="{width:g}"{dashes} fill="none" stroke-linejoin="round"/>'
+        )
 
     def ticks(self, xs: Iterable[float], top: float, tall: float, colour: str, width: float) -> None:
         """Upright strokes at many places, as one path."""
@@ -77,13 +83,26 @@ class Sheet:
     def bar(self, x: float, y: float, width: float, height: float, fill: str, edge: str, words: str = "") -> None:
         """A rectangle from its top left corner."""
         title = f"<title>{html.escape(words)}</title>" if words else ""
-        self.parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{max(height, 0.1):.1f}" fill="{fill}" stroke="{edge}" stroke-width="1.2">{title}</rect>')
+        self.parts.append(
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{max(height, 0.1):.1f}" fill="{fill}" stroke="{edge}" stroke-width="1.2">{title}</rect>'
+        )
 
-    def text(self, x: float, y: float, words: str, colour: str = MUTED, size: float = 12, anchor: str = "start", bold: bool = False) -> None:
+    def text(
+        self,
+        x: float,
+        y: float,
+        words: str,
+        colour: str = MUTED,
+        size: float = 12,
+        anchor: str = "start",
+        bold: bool = False,
+    ) -> None:
         """Words, their base line at y."""
         weight = ' font-weight="600"' if bold else ""
         place = f' text-anchor="{anchor}"' if anchor != "start" else ""
-        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" fill="{colour}"{place}{weight}>{html.escape(words)}</text>')
+        self.parts.append(
+            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" fill="{colour}"{place}{weight}>{html.escape(words)}</text>'
+        )
 
     def svg(self) -> str:
         """The finished figure; its name for assistive technology is given by the page."""
@@ -153,7 +172,17 @@ def strips(rows: Sequence[Strip], name: str) -> str:
     left, right, tall = 214.0, 596.0, 33.0
     sections = len({r.section for r in rows})
     sheet = Sheet(WIDTH, 44 + tall * len(rows) + 24 * sections)
-    _key(sheet, 2, 16, [("diamond", BLUE, name), ("tick", TEAL, "statistical neighbours"), ("tick", FAINT, "other councils"), ("tick", INK, "England")])
+    _key(
+        sheet,
+        2,
+        16,
+        [
+            ("diamond", BLUE, name),
+            ("tick", TEAL, "statistical neighbours"),
+            ("tick", FAINT, "other councils"),
+            ("tick", INK, "England"),
+        ],
+    )
     y, section = 28.0, ""
     for row in rows:
         if row.section != section:
@@ -219,10 +248,14 @@ def trends(panels: Sequence[Trend], name: str, columns: int = 3) -> str:
         extent = (high - low) or 1.0
         across = (years[-1] - years[0]) or 1
 
-        def px(year: int, left: float = left, right: float = right, first: int = years[0], across: int = across) -> float:
+        def px(
+            year: int, left: float = left, right: float = right, first: int = years[0], across: int = across
+        ) -> float:
             return left + (right - left) * (year - first) / across
 
-        def py(value: float, low: float = low, extent: float = extent, top: float = top, bottom: float = bottom) -> float:
+        def py(
+            value: float, low: float = low, extent: float = extent, top: float = top, bottom: float = bottom
+        ) -> float:
             return bottom - (bottom - top) * (value - low) / extent
 
         sheet.text(left, y0 + 22, one.label, INK, 12.5, bold=True)
@@ -325,13 +358,31 @@ def deficit(
             sheet.text(px(year), bottom + 18, f"{year - 1}-{year % 100:02d}", MUTED, 11.5, "middle")
     for one, two in joins:
         colour = BASES.get(one.basis, MUTED)
-        sheet.line(px(one.year), py(one.pounds), px(two.year), py(two.pounds), colour, 2, "" if one.kind == "actual" else "4 3")
+        sheet.line(
+            px(one.year), py(one.pounds), px(two.year), py(two.pounds), colour, 2, "" if one.kind == "actual" else "4 3"
+        )
     order = {"planned": 0, "forecast": 1, "actual": 2}
     for one in sorted(printed, key=lambda p: (order[p.kind], not p.weak)):
         colour = BASES.get(one.basis, MUTED)
-        sheet.mark(KINDS[one.kind], px(one.year), py(one.pounds), 4.6, colour if one.kind == "actual" and not one.weak else PAPER, colour, one.words)
+        sheet.mark(
+            KINDS[one.kind],
+            px(one.year),
+            py(one.pounds),
+            4.6,
+            colour if one.kind == "actual" and not one.weak else PAPER,
+            colour,
+            one.words,
+        )
     for year, pounds in official:
-        sheet.mark("diamond", px(year), py(pounds), 6, INK, PAPER, f"Official balance, 31 March {year}: {short(pounds, 'gbp', 0)}")
+        sheet.mark(
+            "diamond",
+            px(year),
+            py(pounds),
+            6,
+            INK,
+            PAPER,
+            f"Official balance, 31 March {year}: {short(pounds, 'gbp', 0)}",
+        )
     if payments:
         _payments(sheet, payments, px, bottom + 36, left, right)
     return sheet.svg()
@@ -339,7 +390,11 @@ def deficit(
 
 def _deficit_key(sheet: Sheet, printed: Sequence[Printed], official: bool) -> None:
     x, y = 6.0, 14.0
-    kinds = [(k, w) for k, w in (("actual", "outturn"), ("forecast", "forecast"), ("planned", "plan")) if any(p.kind == k for p in printed)]
+    kinds = [
+        (k, w)
+        for k, w in (("actual", "outturn"), ("forecast", "forecast"), ("planned", "plan"))
+        if any(p.kind == k for p in printed)
+    ]
     for kind, words in kinds:
         sheet.mark(KINDS[kind], x + 4, y - 4, 4.6, MUTED if kind == "actual" else PAPER, MUTED)
         sheet.text(x + 15, y, words, MUTED, 12)
@@ -349,7 +404,11 @@ def _deficit_key(sheet: Sheet, printed: Sequence[Printed], official: bool) -> No
         sheet.text(x + 16, y, "balance in the council's official return", MUTED, 12)
     x, y = 6.0, 34.0
     held = {p.basis if p.basis in BASES else "" for p in printed}
-    for basis, words in (("gross", "before the department's payments (gross)"), ("net", "after them (net)"), ("", "not said, or before the agreement")):
+    for basis, words in (
+        ("gross", "before the department's payments (gross)"),
+        ("net", "after them (net)"),
+        ("", "not said, or before the agreement"),
+    ):
         if basis in held:
             sheet.line(x - 4, y - 4, x + 14, y - 4, BASES.get(basis, MUTED), 4)
             sheet.text(x + 21, y, words, MUTED, 12)
@@ -367,7 +426,9 @@ def _payments(sheet: Sheet, payments: Sequence[Payment], px: object, top: float,
     for one in payments:
         high = tall * one.pounds / most
         x = px(one.year)
-        words = f"{'Paid' if one.made else 'Planned'} in {one.year - 1}-{one.year % 100:02d}: {short(one.pounds, 'gbp', 0)}"
+        words = (
+            f"{'Paid' if one.made else 'Planned'} in {one.year - 1}-{one.year % 100:02d}: {short(one.pounds, 'gbp', 0)}"
+        )
         sheet.bar(x - 13, base - high, 26, high, TEAL if one.made else PAPER, TEAL, words)
         sheet.text(x, base - high - 5, short(one.pounds, "gbp", 0), INK, 11, "middle")
 
@@ -379,7 +440,9 @@ def nice(rough: float) -> float:
 
 
 def _millions(pounds: float, step: float) -> str:
-    digits = 0 if step >= 1e6 else 1
+    if abs(pounds) < 1:
+        return "£0"
+    digits = 0 if step >= 1e6 and step % 1e6 == 0 else 1
     text = facts.number(pounds / 1e6, digits)
     return f"{facts.MINUS}£{text[1:]}m" if text.startswith(facts.MINUS) else f"£{text}m"
 
@@ -387,7 +450,13 @@ def _millions(pounds: float, step: float) -> str:
 # The map
 
 
-def outlines(rings: Mapping[str, Sequence[Sequence[tuple[float, float]]]], aspect: float, height: float, inset: str = "E09", inset_width: float = 200) -> tuple[float, dict[str, str], dict[str, str]]:
+def outlines(
+    rings: Mapping[str, Sequence[Sequence[tuple[float, float]]]],
+    aspect: float,
+    height: float,
+    inset: str = "E09",
+    inset_width: float = 200,
+) -> tuple[float, dict[str, str], dict[str, str]]:
     """Path data of every council in pixels for a map `height` tall: (width, all, those whose code begins with `inset` enlarged).
 
     `rings` hold longitude and latitude; `aspect` is the height of a degree of latitude over the width of one of longitude.
@@ -397,14 +466,24 @@ def outlines(rings: Mapping[str, Sequence[Sequence[tuple[float, float]]]], aspec
     south, north = min(y for _, y in everyone), max(y for _, y in everyone)
     scale = height / ((north - south) * aspect)
     wide = (east - west) * scale
-    main = {code: _route(held, lambda x, y: ((x - west) * scale, (north - y) * scale * aspect)) for code, held in rings.items()}
+    main = {
+        code: _route(held, lambda x, y: ((x - west) * scale, (north - y) * scale * aspect))
+        for code, held in rings.items()
+    }
     chosen = {code: held for code, held in rings.items() if code.startswith(inset)}
     if not chosen:
         return wide, main, {}
     points = [point for held in chosen.values() for ring in held for point in ring]
     x0, y1 = min(x for x, _ in points), max(y for _, y in points)
     larger = inset_width / (max(x for x, _ in points) - x0)
-    return wide, main, {code: _route(held, lambda x, y: ((x - x0) * larger, (y1 - y) * larger * aspect)) for code, held in chosen.items()}
+    return (
+        wide,
+        main,
+        {
+            code: _route(held, lambda x, y: ((x - x0) * larger, (y1 - y) * larger * aspect))
+            for code, held in chosen.items()
+        },
+    )
 
 
 def _route(held: Sequence[Sequence[tuple[float, float]]], to: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import html
+import itertools
 import statistics
 from pathlib import Path
 
@@ -35,23 +36,44 @@ def _programme(row: dict[str, object]) -> tuple[str, str]:
     return str(row["group"]), PROGRAMMES[str(row["group"])]
 
 
+def _agreed(pounds: float) -> str:
+    """A cell with the sum agreed, in millions."""
+    if pounds != pounds:
+        return '<td class="num">not found</td>'
+    return f'<td class="num" data-value="{pounds:.0f}">{facts.number(pounds / 1e6, 1)}</td>'
+
+
 def _table(pages: list[councils.Council]) -> str:
     rows = {str(r["la_code"]): r for r in panel.councils().to_dict("records")}
     deals = {str(r["la_code"]): r for r in panel.table("evidence/agreements").to_dict("records")}
     chosen = [peers.pictures()[id].indicator for id in COLUMNS]
-    heads = ["Council", "Region", "Programme", "Agreed, £ million", *(f"{i.label}, {'% of grant, ' if i.id == 'dsg_balance' else '%, ' if i.unit == '%' else ''}{i.when}" for i in chosen)]
+    heads = [
+        "Council",
+        "Region",
+        "Programme",
+        "Agreed, £ million",
+        *(
+            f"{i.label}, {'% of grant, ' if i.id == 'dsg_balance' else '%, ' if i.unit == '%' else ''}{i.when}"
+            for i in chosen
+        ),
+    ]
     numeric = [False, False, False, True, *(True for _ in chosen)]
-    top = "".join(f'<th scope="col"{" class=num" if n else ""}>{html.escape(h)}</th>' for h, n in zip(heads, numeric, strict=True))
+    top = "".join(
+        f'<th scope="col"{" class=num" if n else ""}>{html.escape(h)}</th>' for h, n in zip(heads, numeric, strict=True)
+    )
     body = []
     for council in pages:
         code, name = council.la_code, profile_words.name(council.la_name)
         key, words = _programme(rows[code])
-        total = deals[code]["total_dfe_funding"] if code in deals else None
-        agreed = '<td class="num">none</td>' if code not in deals else '<td class="num">not found</td>' if total != total else f'<td class="num" data-value="{total}">{facts.number(total / 1e6, 1)}</td>'
+        agreed = _agreed(float(deals[code]["total_dfe_funding"])) if code in deals else '<td class="num">none</td>'
         cells = []
         for indicator in chosen:
             place = peers.place(code, indicator.id)
-            cells.append(f'<td class="num">{html.escape(place.why)}</td>' if place.value is None else f'<td class="num" data-value="{place.value:.6g}">{facts.number(place.value, indicator.digits)}</td>')
+            cells.append(
+                f'<td class="num">{html.escape(place.why)}</td>'
+                if place.value is None
+                else f'<td class="num" data-value="{place.value:.6g}">{facts.number(place.value, indicator.digits)}</td>'
+            )
         search = html.escape(f"{council.la_name} {code} {council.dfe_number} {' '.join(council.aliases)}".lower())
         body.append(
             f'<tr data-search="{search}" data-region="{html.escape(council.region_name)}" data-programme="{"safety_valve" if code in deals else key}" data-code="{code}">'
@@ -81,7 +103,11 @@ def _map(pages: list[councils.Council]) -> tuple[str, str]:
     def drawn(code: str, route: str) -> str:
         name = html.escape(profile_words.name(councils.get(code).la_name))
         path = f'<path class="{classes(code)}" data-code="{code}" d="{route}"><title>{name}</title></path>'
-        return f'<a href="{profile.slug(councils.get(code).la_name)}.html" tabindex="-1">{path}</a>' if code in there else path
+        return (
+            f'<a href="{profile.slug(councils.get(code).la_name)}.html" tabindex="-1">{path}</a>'
+            if code in there
+            else path
+        )
 
     main = "".join(drawn(code, shapes[code]) for code in sorted(shapes))
     london = "".join(drawn(code, enlarged[code]) for code in sorted(enlarged))
@@ -90,14 +116,31 @@ def _map(pages: list[councils.Council]) -> tuple[str, str]:
         f'<svg id="map-svg" role="img" aria-label="Map of England by council, London enlarged; the table lists the same councils" data-show="programme" viewBox="0 0 {full:.0f} 640">'
         f'<g>{main}</g><text x="{wide + 5:.0f}" y="408" font-size="14">London, enlarged</text><g transform="translate({wide + 5:.0f} 420)">{london}</g></svg>'
     )
-    keys = [("programme", [(f"p-{k}", f"Safety Valve {words}") for k, (words, *_) in COHORTS.items()] + [("p-dbv", PROGRAMMES["dbv"]), ("p-neither", "Neither programme")])]
+    keys = [
+        (
+            "programme",
+            [(f"p-{k}", f"Safety Valve {words}") for k, (words, *_) in COHORTS.items()]
+            + [("p-dbv", PROGRAMMES["dbv"]), ("p-neither", "Neither programme")],
+        )
+    ]
     for position, id in enumerate(COLUMNS):
         indicator = peers.pictures()[id].indicator
         limits = [charts.short(e, indicator.unit, indicator.digits) for e in edges[id]]
-        words = [f"below {limits[0]}", *(f"{a} to {b}" for a, b in zip(limits, limits[1:], strict=False)), f"{limits[-1]} or more"]
-        keys.append((f"m{position}", [(f"m{position}-{i}", w) for i, w in enumerate(words)] + [(f"m{position}-x", "no figure")]))
+        words = [
+            f"below {limits[0]}",
+            *(f"{a} to {b}" for a, b in itertools.pairwise(limits)),
+            f"{limits[-1]} or more",
+        ]
+        keys.append(
+            (f"m{position}", [(f"m{position}-{i}", w) for i, w in enumerate(words)] + [(f"m{position}-x", "no figure")])
+        )
     key = "".join(
-        f'<ul class="map-key" data-for="{name}"{"" if name == "programme" else " hidden"}>' + "".join(f'<li><svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" data-show="{name}"><path class="{c}" d="M0 0h16v16H0z"/></svg> {html.escape(w)}</li>' for c, w in items) + "</ul>"
+        f'<ul class="map-key" data-for="{name}"{"" if name == "programme" else " hidden"}>'
+        + "".join(
+            f'<li><svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" data-show="{name}"><path class="{c}" d="M0 0h16v16H0z"/></svg> {html.escape(w)}</li>'
+            for c, w in items
+        )
+        + "</ul>"
         for name, items in keys
     )
     return svg, key
@@ -108,7 +151,9 @@ def _colours() -> str:
     rules = [f'svg[data-show="programme"] .p-{k} {{ fill: {colour}; }}' for k, (_, colour, *_) in COHORTS.items()]
     rules += [f'svg[data-show="programme"] .p-{k} {{ fill: {colour}; }}' for k, colour in OTHERS.items()]
     for position in range(len(COLUMNS)):
-        rules += [f'svg[data-show="m{position}"] .m{position}-{i} {{ fill: {shade}; }}' for i, shade in enumerate(SHADES)]
+        rules += [
+            f'svg[data-show="m{position}"] .m{position}-{i} {{ fill: {shade}; }}' for i, shade in enumerate(SHADES)
+        ]
         rules.append(f'svg[data-show="m{position}"] .m{position}-x {{ fill: {maps.NO_DATA}; }}')
     return "\n".join(rules)
 
@@ -121,7 +166,10 @@ def write(target: Path) -> Path:
     drawing, key = _map(pages)
     regions = "".join(f"<option>{html.escape(r)}</option>" for r in councils.REGIONS.values())
     indicators = [peers.pictures()[id].indicator for id in COLUMNS]
-    shadings = '<option value="programme">programme</option>' + "".join(f'<option value="m{i}">{html.escape(x.label[0].lower() + x.label[1:])}, {html.escape(x.when)}</option>' for i, x in enumerate(indicators))
+    shadings = '<option value="programme">programme</option>' + "".join(
+        f'<option value="m{i}">{html.escape(x.label[0].lower() + x.label[1:])}, {html.escape(x.when)}</option>'
+        for i, x in enumerate(indicators)
+    )
     text = leaflet.fill(
         leaflet.template("council_index.html"),
         {
@@ -136,7 +184,9 @@ def write(target: Path) -> Path:
             "map": drawing,
             "key": key,
             "table": _table(pages),
-            "note": html.escape("Deficits are positive, surpluses negative. " + " ".join(f"{i.label}: {i.of}." for i in indicators)),
+            "note": html.escape(
+                "Deficits are positive, surpluses negative. " + " ".join(f"{i.label}: {i.of}." for i in indicators)
+            ),
         },
     )
     out = target / "index.html"

@@ -78,7 +78,9 @@ class Section:
         return "".join(_html(block, self.facts) for block in self.blocks)
 
     def _repr_markdown_(self) -> str:
-        return "\n\n".join(_LINK.sub(r"[\1](\2)", prose.fill(b.text, self.facts)) for b in self.blocks if isinstance(b, Words))
+        return "\n\n".join(
+            _LINK.sub(r"[\1](\2)", prose.fill(b.text, self.facts)) for b in self.blocks if isinstance(b, Words)
+        )
 
 
 # HTML
@@ -110,15 +112,21 @@ def _html(block: Block, facts: Mapping[str, Fact]) -> str:
         inner = html_words(block.text, facts)
         return f"<div{kind}><p>{inner}</p></div>" if block.kind == "key" else f"<p{kind}>{inner}</p>"
     if isinstance(block, Terms):
-        return '<dl class="terms">' + "".join(f"<dt>{html.escape(k)}</dt><dd>{html_words(v, facts)}</dd>" for k, v in block.rows) + "</dl>"
-    if isinstance(block, Drawing):
-        head = block.svg.replace(
-            "<svg ", f'<svg role="img" aria-labelledby="{block.id}-t {block.id}-d" ', 1
+        return (
+            '<dl class="terms">'
+            + "".join(f"<dt>{html.escape(k)}</dt><dd>{html_words(v, facts)}</dd>" for k, v in block.rows)
+            + "</dl>"
         )
+    if isinstance(block, Drawing):
+        head = block.svg.replace("<svg ", f'<svg role="img" aria-labelledby="{block.id}-t {block.id}-d" ', 1)
         described = f'<title id="{block.id}-t">{html.escape(block.title)}</title><desc id="{block.id}-d">{html.escape(block.alt)}</desc>'
         picture = charts.themed(head.replace(">", f">{described}", 1))
         subtitle = f'<span class="subtitle">{html.escape(block.subtitle)}</span>' if block.subtitle else ""
-        source = f'<p class="source">Source: {html.escape("; ".join(provenance.words(block.sources)))}</p>' if block.sources else ""
+        source = (
+            f'<p class="source">Source: {html.escape("; ".join(provenance.words(block.sources)))}</p>'
+            if block.sources
+            else ""
+        )
         return (
             f'<figure id="{block.id}" class="figure"><figcaption><span class="finding">{html.escape(block.title)}</span>{subtitle}</figcaption>'
             f'<div class="plot" tabindex="0" role="group" aria-label="{html.escape(block.title)}">{picture}</div>{source}</figure>'
@@ -155,7 +163,13 @@ def used(sections: Iterable[Section]) -> list[str]:
     texts = []
     for section in sections:
         for block in section.blocks:
-            texts += [block.text] if isinstance(block, Words) else [v for _, v in block.rows] if isinstance(block, Terms) else []
+            texts += (
+                [block.text]
+                if isinstance(block, Words)
+                else [v for _, v in block.rows]
+                if isinstance(block, Terms)
+                else []
+            )
     return sorted({hole.id for text in texts for hole in prose.placeholders(text) if not hole.words})
 
 
@@ -178,7 +192,16 @@ def fill(shell: str, fields: Mapping[str, str]) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda m: fields[m[1]], shell)
 
 
-def page(title: str, lead: str, kind: str, date: str, sections: Sequence[Section], facts: Mapping[str, Fact], data: str, back: str) -> str:
+def page(
+    title: str,
+    lead: str,
+    kind: str,
+    date: str,
+    sections: Sequence[Section],
+    facts: Mapping[str, Fact],
+    data: str,
+    back: str,
+) -> str:
     """One self-contained HTML page. `data`: CSV text offered for download; `back`: where the list of all pages is."""
     body = "".join(
         f'<section id="{s.id}" aria-labelledby="{s.id}-h"><h2 id="{s.id}-h">{html.escape(s.title)}</h2>'
@@ -228,7 +251,7 @@ def _typst(block: Block, facts: Mapping[str, Fact], work: Path) -> str:
 
     if isinstance(block, Words):
         inner = _typst_words(block.text, facts)
-        return f"#callout(kind: \"key\")[{inner}]\n" if block.kind == "key" else f"{inner}\n"
+        return f'#callout(kind: "key")[{inner}]\n' if block.kind == "key" else f"{inner}\n"
     if isinstance(block, Terms):
         return "\n".join(f"/ {typst_text(k)}: {_typst_words(v, facts)}" for k, v in block.rows) + "\n"
     if isinstance(block, Drawing):
@@ -241,7 +264,9 @@ def _typst(block: Block, facts: Mapping[str, Fact], work: Path) -> str:
     return typst_table(block.table, block.table.name, "") + "\n"
 
 
-def pdf(title: str, lead: str, kind: str, date: str, sections: Sequence[Section], facts: Mapping[str, Fact], epoch: int = 0) -> bytes:
+def pdf(
+    title: str, lead: str, kind: str, date: str, sections: Sequence[Section], facts: Mapping[str, Fact], epoch: int = 0
+) -> bytes:
     """The same blocks as a tagged PDF that meets PDF/UA-1."""
     import datetime
 
@@ -251,9 +276,16 @@ def pdf(title: str, lead: str, kind: str, date: str, sections: Sequence[Section]
 
     with tempfile.TemporaryDirectory(prefix="assess-") as folder:
         work = Path(folder)
-        body = "\n".join(f"= {typst_text(s.title)}\n\n" + "\n".join(_typst(block, facts, work) for block in s.blocks) for s in sections)
-        head = ", ".join(f"{k}: {_typst_string(v)}" for k, v in (("title", title), ("lead", lead), ("kind", kind), ("date", date)))
-        (work / "main.typ").write_text(f'#import "council.typ": *\n#show: leaflet.with({head})\n\n{body}', encoding="utf-8")
+        body = "\n".join(
+            f"= {typst_text(s.title)}\n\n" + "\n".join(_typst(block, facts, work) for block in s.blocks)
+            for s in sections
+        )
+        head = ", ".join(
+            f"{k}: {_typst_string(v)}" for k, v in (("title", title), ("lead", lead), ("kind", kind), ("date", date))
+        )
+        (work / "main.typ").write_text(
+            f'#import "council.typ": *\n#show: leaflet.with({head})\n\n{body}', encoding="utf-8"
+        )
         for name in ("report.typ", "council.typ"):
             (work / name).write_text(template(name), encoding="utf-8")
         try:
@@ -268,5 +300,3 @@ def pdf(title: str, lead: str, kind: str, date: str, sections: Sequence[Section]
             )
         except Exception as error:
             raise AssessError(f"Typst could not make the PDF of {title}: {error}") from error
-
-

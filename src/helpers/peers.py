@@ -145,7 +145,9 @@ def _pictures(stamp: tuple[Any, ...]) -> dict[str, Picture]:
             areas = {}
         if indicator.growth_from:
             first = indicator.growth_from
-            now = {c: 100 * (v[last] / v[first] - 1) for c, v in series.items() if v.get(last) is not None and v.get(first)}
+            now = {
+                c: 100 * (v[last] / v[first] - 1) for c, v in series.items() if v.get(last) is not None and v.get(first)
+            }
             symbols = {c: "" for c in series}
         else:
             now = {c: v[last] for c, v in series.items() if last in v}
@@ -187,7 +189,9 @@ def _circles(stamp: tuple[Any, ...]) -> dict[str, Circle]:
     regions = {str(k): tuple(map(str, v)) for k, v in listed.groupby("region_code")["la_code"]}
     groups = {str(k): tuple(map(str, v)) for k, v in listed.groupby("group")["la_code"]}
     return {
-        str(row.la_code): Circle(tuple(near.get(str(row.la_code), ())), regions[str(row.region_code)], groups[str(row.group)], str(row.group))
+        str(row.la_code): Circle(
+            tuple(near.get(str(row.la_code), ())), regions[str(row.region_code)], groups[str(row.group)], str(row.group)
+        )
         for row in listed.itertuples()
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import re
 import shutil
@@ -30,9 +31,25 @@ if TYPE_CHECKING:
 FOLDER = "ASSESS_COUNCILS"
 NOTEBOOK = "council_profile.ipynb"
 NOT_FOUND = "not found"
-GROUP_WORDS = {"safety_valve": "Safety Valve councils", "dbv": "Delivering Better Value councils", "neither": "councils in neither"}
-ROW_TYPES = {"annual": "one year", "cumulative": "total so far", "multi-year": "several years", "part-year": "part of a year"}
-BASIS_WORDS = {"gross": "before DfE payments", "net": "after DfE payments", "before agreement": "before the agreement", "unstated": "not said", "unclear": "not clear", "": "not said"}
+GROUP_WORDS = {
+    "safety_valve": "Safety Valve councils",
+    "dbv": "Delivering Better Value councils",
+    "neither": "councils in neither",
+}
+ROW_TYPES = {
+    "annual": "one year",
+    "cumulative": "total so far",
+    "multi-year": "several years",
+    "part-year": "part of a year",
+}
+BASIS_WORDS = {
+    "gross": "before DfE payments",
+    "net": "after DfE payments",
+    "before agreement": "before the agreement",
+    "unstated": "not said",
+    "unclear": "not clear",
+    "": "not said",
+}
 MEASURE_WORDS = {"cumulative_deficit": "Cumulative deficit", "in_year_deficit": "In-year deficit"}
 KIND_WORDS = {"actual": "outturn", "forecast": "forecast", "planned": "plan"}
 
@@ -92,7 +109,15 @@ def _date(row: Mapping[str, Any], column: str) -> str:
     return profile_words.day(row[column], str(row[f"{column}_precision"])) if _known(row[column]) else "not dated"
 
 
-def _grid(name: str, title: str, heads: Sequence[tuple[str, bool]], rows: Sequence[Sequence[tuple[str, Any]]], note: str = "", fold: str = "", sources: Sequence[str] = ()) -> Grid:
+def _grid(
+    name: str,
+    title: str,
+    heads: Sequence[tuple[str, bool]],
+    rows: Sequence[Sequence[tuple[str, Any]]],
+    note: str = "",
+    fold: str = "",
+    sources: Sequence[str] = (),
+) -> Grid:
     """A table from texts with the values they sort by."""
     table = Table(
         name=name,
@@ -118,7 +143,11 @@ class Page:
         deals = _rows("evidence/agreements", council.la_code)
         self.deal: dict[str, Any] | None = deals[0] if deals else None
         self.events = sorted(_rows("evidence/events", council.la_code), key=lambda e: e["date"])
-        self.inspected = sorted((r for r in _rows("inspections", council.la_code) if _known(r["published"])), key=lambda r: str(r["published"]), reverse=True)
+        self.inspected = sorted(
+            (r for r in _rows("inspections", council.la_code) if _known(r["published"])),
+            key=lambda r: str(r["published"]),
+            reverse=True,
+        )
         self.facts = facts.Facts()
         self.sections: list[Section] = []
 
@@ -140,7 +169,16 @@ class Page:
     def fact(self, id: str, value: float, indicator: peers.Indicator) -> str:
         """Record a figure of an indicator, shown as the page shows it; gives its id."""
         words = self.shown(value, indicator)
-        return self._keep(facts.make(f"council.{id}", value, indicator.unit, words, years=indicator.when, sources=[indicator.definition.source]))
+        return self._keep(
+            facts.make(
+                f"council.{id}",
+                value,
+                indicator.unit,
+                words,
+                years=indicator.when,
+                sources=[indicator.definition.source],
+            )
+        )
 
     def _keep(self, fact: facts.Fact) -> str:
         if fact.id in self.facts and self.facts[fact.id] != fact:
@@ -168,7 +206,17 @@ class Page:
 
     def summary(self) -> Section:
         """The council in plain words."""
-        said = [f(self) for f in (profile_words.programme, profile_words.formed, profile_words.deficit, profile_words.decisions, profile_words.plans, profile_words.inspection)]
+        said = [
+            f(self)
+            for f in (
+                profile_words.programme,
+                profile_words.formed,
+                profile_words.deficit,
+                profile_words.decisions,
+                profile_words.plans,
+                profile_words.inspection,
+            )
+        ]
         return self._add("short", "In short", [Words(text, "") for text in said if text])
 
     def agreement(self) -> Section:
@@ -182,21 +230,34 @@ class Page:
             ("Agreed in total", _money(deal["total_dfe_funding"])),
             ("First payment", _money(deal["first_payment"])),
             ("To end in", _said(deal["end_financial_year"])),
-            ("Deficit when agreed", _money(deal["deficit_at_agreement"]) + (f" ({deal['deficit_description']})" if _known(deal["deficit_description"]) else "")),
+            (
+                "Deficit when agreed",
+                _money(deal["deficit_at_agreement"])
+                + (f" ({deal['deficit_description']})" if _known(deal["deficit_description"]) else ""),
+            ),
             ("Money for buildings", _money(deal["capital_topup"])),
-            ("What is known of it", _said(deal["status"])),
+            ("What is known of it", re.sub(r"^original", "original agreement", _said(deal["status"]))),
             ("How sure the figures are", f"{_said(deal['confidence'])}"),
             ("Sources", _linked(deal["source_url"])),
         ]
         blocks: list[leaflet.Block] = [Terms(tuple((k, v.replace("{", "{{").replace("}", "}}")) for k, v in rows))]
         if self.events:
-            held = [[(_date(e, "date"), str(e["date"])), (str(e["text"]), None), (_first(e["source_url"]), None)] for e in self.events]
-            blocks.append(_grid("events", "What happened to it", [("When", False), ("What", False), ("Source", False)], held))
+            held = [
+                [(_date(e, "date"), str(e["date"])), (str(e["text"]), None), (_first(e["source_url"]), None)]
+                for e in self.events
+            ]
+            blocks.append(
+                _grid("events", "What happened to it", [("When", False), ("What", False), ("Source", False)], held)
+            )
         blocks.append(self._payments())
         return self._add("agreement", "Agreement", blocks)
 
     def _no_agreement(self) -> list[leaflet.Block]:
-        blocks: list[leaflet.Block] = [Words(f"{profile_words.subject(self.council.la_name)} has no Safety Valve agreement, so there are no payments, plans or conditions to show.")]
+        blocks: list[leaflet.Block] = [
+            Words(
+                f"{profile_words.subject(self.council.la_name)} has no Safety Valve agreement, so there are no payments, plans or conditions to show."
+            )
+        ]
         held = _rows("evidence/comparison_groups", self.council.la_code)
         if held:
             words = ". ".join(_linked(r["source_url"]) for r in held[:1])
@@ -218,8 +279,17 @@ class Page:
             ]
             for r in rows
         ]
-        heads = [("Period", False), ("Covers", False), ("Planned", True), ("Paid", True), ("Note", False), ("Source", False)]
-        return _grid("payments", "Payments found in documents", heads, cells, "Not a full account: only what a page read states.")
+        heads = [
+            ("Period", False),
+            ("Covers", False),
+            ("Planned", True),
+            ("Paid", True),
+            ("Note", False),
+            ("Source", False),
+        ]
+        return _grid(
+            "payments", "Payments found in documents", heads, cells, "Not a full account: only what a page read states."
+        )
 
     def deficit(self) -> Section:
         """The deficit: balances as published, and what documents printed."""
@@ -228,7 +298,9 @@ class Page:
         if printed:
             blocks.append(self._deficit_figure(printed))
         elif self.deal is not None:
-            blocks.append(Words("No plan, forecast or outturn of its cumulative deficit was found in the documents read."))
+            blocks.append(
+                Words("No plan, forecast or outturn of its cumulative deficit was found in the documents read.")
+            )
         blocks.append(self._balances())
         table = self._printed_table()
         if table is not None:
@@ -244,18 +316,35 @@ class Page:
         for r in self._trajectories():
             if r["measure"] == "cumulative_deficit" and _known(r["year"]):
                 words = f"{KIND_WORDS[r['kind']].capitalize()} for 31 March {r['year']}, {BASIS_WORDS[r['basis']]}: {facts.shown(float(r['value']), 'gbp')} (reported {_date(r, 'reported')})"
-                made.append((charts.Printed(int(r["year"]), float(r["value"]), str(r["kind"]), str(r["basis"]), words, r["grade"] == "weak"), r))
+                made.append(
+                    (
+                        charts.Printed(
+                            int(r["year"]),
+                            float(r["value"]),
+                            str(r["kind"]),
+                            str(r["basis"]),
+                            words,
+                            r["grade"] == "weak",
+                        ),
+                        r,
+                    )
+                )
         return made
 
     def _deficit_figure(self, printed: list[tuple[charts.Printed, dict[str, Any]]]) -> Drawing:
         official = [(y, v) for y, v in _series("dsg_balance_gbp").get(self.council.la_code, {}).items()]
         paid = []
         for r in _rows("evidence/payments", self.council.la_code):
-            made, amount = _known(r["actual_payment"]), r["actual_payment"] if _known(r["actual_payment"]) else r["planned_payment"]
+            made, amount = (
+                _known(r["actual_payment"]),
+                r["actual_payment"] if _known(r["actual_payment"]) else r["planned_payment"],
+            )
             if r["row_type"] == "annual" and _known(r["year"]) and _known(amount) and float(amount) > 0:
                 paid.append(charts.Payment(int(r["year"]), float(amount), made))
         paid = list({p.year: p for p in sorted(paid, key=lambda p: p.made)}.values())
-        svg = charts.deficit([p for p, _ in printed], joins(self.name, printed), official, sorted(paid, key=lambda p: p.year))
+        svg = charts.deficit(
+            [p for p, _ in printed], joins(self.name, printed), official, sorted(paid, key=lambda p: p.year)
+        )
         count = {k: sum(p.kind == k for p, _ in printed) for k in KIND_WORDS}
         alt = f"Plans ({count['planned']}), forecasts ({count['forecast']}) and outturns ({count['actual']}) of the cumulative deficit by financial year, as printed in documents; the table after it lists each of them."
         return Drawing(
@@ -278,8 +367,18 @@ class Page:
             cells = [(self.shown(v, picture.indicator), v) for v in (ours, theirs, everyone)]
             rows.append([(f"31 March {year}", None), *cells])
         heads = [("At", False), (self.name, True), ("Its neighbours, average", True), ("All councils, average", True)]
-        note = "Deficits are positive and surpluses negative, after any Safety Valve payments received. " + picture.indicator.definition.note
-        return _grid("balances", "Balance of the dedicated schools grant as published, % of the year's grant", heads, rows, note, sources=("dsg_balance_percent", "dsg_balance_2023_24"))
+        note = (
+            "Deficits are positive and surpluses negative, after any Safety Valve payments received. "
+            + picture.indicator.definition.note
+        )
+        return _grid(
+            "balances",
+            "Balance of the dedicated schools grant as published, % of the year's grant",
+            heads,
+            rows,
+            note,
+            sources=("dsg_balance_percent", "dsg_balance_2023_24"),
+        )
 
     def _printed_table(self) -> Grid | None:
         held = sorted(self._trajectories(), key=lambda r: (str(r["measure"]), str(r["period"]), str(r["reported"])))
@@ -299,9 +398,25 @@ class Page:
             ]
             for r in held
         ]
-        heads = [("Figure", False), ("Year", False), ("Kind", False), ("Amount", True), ("Footing", False), ("Reported", False), ("Evidence", False), ("Document", False)]
+        heads = [
+            ("Figure", False),
+            ("Year", False),
+            ("Kind", False),
+            ("Amount", True),
+            ("Footing", False),
+            ("Reported", False),
+            ("Evidence", False),
+            ("Document", False),
+        ]
         note = "Footing: whether the figure is before or after the department's payments, where the document says so."
-        return _grid("printed", "Deficits as printed in documents", heads, rows, note, fold=f"All {len(rows)} printed figures" if len(rows) > 1 else "The one printed figure")
+        return _grid(
+            "printed",
+            "Deficits as printed in documents",
+            heads,
+            rows,
+            note,
+            fold=f"All {len(rows)} printed figures" if len(rows) > 1 else "The one printed figure",
+        )
 
     def _support(self) -> list[leaflet.Block]:
         held = _rows("support", self.council.la_code)
@@ -317,7 +432,15 @@ class Page:
             ]
             for r in held
         ]
-        return [_grid("support", "Signs of wider financial trouble", [("Year", False), ("What", False), ("Amount", True), ("Reason given", False)], rows, sources=("exceptional_financial_support",))]
+        return [
+            _grid(
+                "support",
+                "Signs of wider financial trouble",
+                [("Year", False), ("What", False), ("Amount", True), ("Reason given", False)],
+                rows,
+                sources=("exceptional_financial_support",),
+            )
+        ]
 
     def standing(self) -> Section:
         """The main indicators beside neighbours, region, group and England, and the place in the distribution."""
@@ -333,14 +456,32 @@ class Page:
             rank = (f"{profile_words.ordinal(p.rank)} of {p.of}", p.rank) if p.rank is not None else ("no place", None)
             rows.append([(f"{p.indicator.label}: {p.indicator.of} ({p.indicator.when})", None), own, *cells, rank])
         averaged = {c: [p.indicator.label for p in held if c in p.averaged] for c in ("region", "England")}
-        note = "Neighbours and group: simple averages of councils. Region and England: as published, except averages of councils for " + "; ".join(
-            f"{'the region' if c == 'region' else c}: {', '.join(names)}" for c, names in averaged.items() if names
+        note = (
+            "Neighbours and group: simple averages of councils. Region and England: as published, except averages of councils for "
+            + "; ".join(
+                f"{'the region' if c == 'region' else c}: {', '.join(names)}" for c, names in averaged.items() if names
+            )
         )
-        heads = [("Indicator", False), (self.name, True), ("Ten neighbours", True), (region, True), (GROUP_WORDS[self.group].capitalize() if self.group == "neither" else GROUP_WORDS[self.group], True), ("England", True), ("Place, from the highest", True)]
+        heads = [
+            ("Indicator", False),
+            (self.name, True),
+            ("Ten neighbours", True),
+            (region, True),
+            (GROUP_WORDS[self.group].capitalize() if self.group == "neither" else GROUP_WORDS[self.group], True),
+            ("England", True),
+            ("Place, from the highest", True),
+        ]
         sources = tuple(dict.fromkeys(p.indicator.definition.source for p in held))
         blocks.append(_grid("indicators", f"{self.name} beside others", heads, rows, note + ".", sources=sources))
-        near = ", ".join(profile_words.name(councils.get(c).la_name) for c in peers.circle(self.council.la_code).neighbours)
-        blocks.append(Words(f"Its ten statistical neighbours, nearest first, as the Department for Education lists them: {near}.", "note"))
+        near = ", ".join(
+            profile_words.name(councils.get(c).la_name) for c in peers.circle(self.council.la_code).neighbours
+        )
+        blocks.append(
+            Words(
+                f"Its ten statistical neighbours, nearest first, as the Department for Education lists them: {near}.",
+                "note",
+            )
+        )
         return self._add("standing", "Where it stands", blocks)
 
     def _strips(self, held: list[peers.Place]) -> Drawing:
@@ -350,13 +491,32 @@ class Page:
             picture = peers.pictures()[p.indicator.id]
             rank = f"{profile_words.ordinal(p.rank)} of {p.of}" if p.rank is not None else ""
             shown = charts.short(p.value, p.indicator.unit, p.indicator.digits) if p.value is not None else p.why
-            rows.append(charts.Strip(p.indicator.label, p.indicator.section, list(picture.now.values()), [picture.now[c] for c in near if c in picture.now], p.england, p.value, shown, rank))
+            rows.append(
+                charts.Strip(
+                    p.indicator.label,
+                    p.indicator.section,
+                    list(picture.now.values()),
+                    [picture.now[c] for c in near if c in picture.now],
+                    p.england,
+                    p.value,
+                    shown,
+                    rank,
+                )
+            )
         known = [p for p in held if p.value is not None]
         alt = "Where the council stands among all councils on each indicator, from lowest to highest: " + "; ".join(
-            f"{p.indicator.label} {self.shown(p.value, p.indicator)}, {profile_words.ordinal(p.rank or 0)} of {p.of}" for p in known
+            f"{p.indicator.label} {self.shown(p.value, p.indicator)}, {profile_words.ordinal(p.rank or 0)} of {p.of}"
+            for p in known
         )
         years = "Latest year of each; a stroke for each council, lowest at the left. Places count from the highest. High is neither good nor bad."
-        return Drawing("standing-figure", charts.strips(rows, self.name), profile_words.extremes(self, held), years, alt + ".", tuple(dict.fromkeys(p.indicator.definition.source for p in held)))
+        return Drawing(
+            "standing-figure",
+            charts.strips(rows, self.name),
+            profile_words.extremes(self, held),
+            years,
+            alt + ".",
+            tuple(dict.fromkeys(p.indicator.definition.source for p in held)),
+        )
 
     def trends(self) -> Section:
         """The same indicators year by year."""
@@ -378,7 +538,8 @@ class Page:
         blocks: list[leaflet.Block] = []
         if panels:
             alt = "Small charts by year. " + "; ".join(
-                f"{t.label}: {charts.short(t.own[min(t.own)], t.unit, t.digits)} in {min(t.own)}, {charts.short(t.own[max(t.own)], t.unit, t.digits)} in {max(t.own)}" for t in panels
+                f"{t.label}: {charts.short(t.own[min(t.own)], t.unit, t.digits)} in {min(t.own)}, {charts.short(t.own[max(t.own)], t.unit, t.digits)} in {max(t.own)}"
+                for t in panels
             )
             blocks.append(
                 Drawing(
@@ -387,7 +548,9 @@ class Page:
                     f"{profile_words.subject(self.council.la_name)} year by year",
                     "Each chart has its own scale; years are those in which the period ends. Numbers at the right are the latest. A line stops where a figure is missing.",
                     alt + ".",
-                    tuple(dict.fromkeys(peers.pictures()[i.id].indicator.definition.source for i in peers.indicators())),
+                    tuple(
+                        dict.fromkeys(peers.pictures()[i.id].indicator.definition.source for i in peers.indicators())
+                    ),
                 )
             )
         if without:
@@ -397,19 +560,36 @@ class Page:
     def inspections(self) -> Section:
         """Area inspections."""
         if not self.inspected:
-            return self._add("inspections", "Inspections", [Words("No outcome of an inspection of its area was found.")])
+            return self._add(
+                "inspections", "Inspections", [Words("No outcome of an inspection of its area was found.")]
+            )
         rows = [
             [
                 (profile_words.day(r["published"]), str(r["published"])),
                 (f"{r['framework']} framework", None),
                 (str(r["outcome"]), None),
-                (f"{profile_words.day(r['revisit_date'])}: enough progress, {str(r['revisit_outcome']).lower()}" if _known(r["revisit_date"]) and _known(r["revisit_outcome"]) else "none found", None),
+                (
+                    f"{profile_words.day(r['revisit_date'])}: enough progress, {str(r['revisit_outcome']).lower()}"
+                    if _known(r["revisit_date"]) and _known(r["revisit_outcome"])
+                    else "none found",
+                    None,
+                ),
                 (_first(r["url"]), None),
             ]
             for r in self.inspected
         ]
-        heads = [("Published", False), ("Under", False), ("Outcome", False), ("Visited again", False), ("Report", False)]
-        return self._add("inspections", "Inspections", [_grid("inspected", "Inspections of the area by Ofsted and the Care Quality Commission", heads, rows)])
+        heads = [
+            ("Published", False),
+            ("Under", False),
+            ("Outcome", False),
+            ("Visited again", False),
+            ("Report", False),
+        ]
+        return self._add(
+            "inspections",
+            "Inspections",
+            [_grid("inspected", "Inspections of the area by Ofsted and the Care Quality Commission", heads, rows)],
+        )
 
     def conditions(self) -> Section:
         """What the agreement asked for."""
@@ -419,32 +599,80 @@ class Page:
         if self.deal is None:
             return self._add("conditions", "Conditions", [Words("Without an agreement there are no conditions.")])
         if not held:
-            return self._add("conditions", "Conditions", [Words("No condition of the agreement was found in the documents read.")])
+            return self._add(
+                "conditions", "Conditions", [Words("No condition of the agreement was found in the documents read.")]
+            )
         order = list(CATEGORY_WORDS)
         held = sorted(held, key=lambda r: order.index(r["category"]) if r["category"] in order else len(order))
         rows = [
-            [(CATEGORY_WORDS.get(str(r["category"]), str(r["category"])), None), (str(r["summary"]), None), (_said(r["target_number"], "none"), None), (str(r["grade"]), None), (_first(r["url"]), None)]
+            [
+                (CATEGORY_WORDS.get(str(r["category"]), str(r["category"])), None),
+                (str(r["summary"]), None),
+                (_said(r["target_number"], "none"), None),
+                (str(r["grade"]), None),
+                (_first(r["url"]), None),
+            ]
             for r in held
         ]
-        heads = [("Kind", False), ("Condition, summarised", False), ("Number in it", False), ("Evidence", False), ("Document", False)]
+        heads = [
+            ("Kind", False),
+            ("Condition, summarised", False),
+            ("Number in it", False),
+            ("Evidence", False),
+            ("Document", False),
+        ]
         note = "Evidence: strong is the council's or the department's own record, middle a report of it, weak anything else."
-        return self._add("conditions", "Conditions", [_grid("asked", "Conditions found in documents", heads, rows, note)])
+        return self._add(
+            "conditions", "Conditions", [_grid("asked", "Conditions found in documents", heads, rows, note)]
+        )
 
     def documents(self) -> Section:
         """What people said, and every document read."""
         blocks: list[leaflet.Block] = []
         said = _rows("evidence/effects", self.council.la_code)
         if said:
-            rows = [[(_capital(str(r["stakeholder"])), None), (str(r["summary"]), None), (str(r["polarity"]), None), (str(r["grade"]), None), (_first(r["url"]), None)] for r in said]
-            heads = [("Who", False), ("What was reported, summarised", False), ("Sense", False), ("Evidence", False), ("Document", False)]
+            rows = [
+                [
+                    (_capital(str(r["stakeholder"])), None),
+                    (str(r["summary"]), None),
+                    (str(r["polarity"]), None),
+                    (str(r["grade"]), None),
+                    (_first(r["url"]), None),
+                ]
+                for r in said
+            ]
+            heads = [
+                ("Who", False),
+                ("What was reported, summarised", False),
+                ("Sense", False),
+                ("Evidence", False),
+                ("Document", False),
+            ]
             blocks.append(_grid("said", "What people reported", heads, rows))
-        held = sorted(_rows("evidence/documents", self.council.la_code), key=lambda r: str(r["date"]) if _known(r["date"]) else "", reverse=True)
+        held = sorted(
+            _rows("evidence/documents", self.council.la_code),
+            key=lambda r: str(r["date"]) if _known(r["date"]) else "",
+            reverse=True,
+        )
         if held:
-            rows = [[(str(r["title"]), None), (_said(r["body"]), None), (_date(r, "date"), None), (str(r["grade"]), None), (_first(r["url"]), None)] for r in held]
+            rows = [
+                [
+                    (str(r["title"]), None),
+                    (_said(r["body"]), None),
+                    (_date(r, "date"), None),
+                    (str(r["grade"]), None),
+                    (_first(r["url"]), None),
+                ]
+                for r in held
+            ]
             heads = [("Document", False), ("From", False), ("Date", False), ("Evidence", False), ("Address", False)]
             blocks.append(_grid("documents-read", "Documents read", heads, rows))
         if not blocks:
-            why = "Documents were sought only for councils with an agreement." if self.deal is None else "No document was found."
+            why = (
+                "Documents were sought only for councils with an agreement."
+                if self.deal is None
+                else "No document was found."
+            )
             blocks = [Words(why)]
         return self._add("documents", "Documents", blocks)
 
@@ -466,7 +694,13 @@ class Page:
         writer.writerow(["indicator", "unit", "when", "who", "value"])
         code, near = self.council.la_code, peers.circle(self.council.la_code).neighbours
         for p in peers.places(code):
-            for who, value in ((self.name, p.value), ("neighbours", p.neighbours), (self.council.region_name, p.region), (GROUP_WORDS[self.group], p.group), ("England", p.england)):
+            for who, value in (
+                (self.name, p.value),
+                ("neighbours", p.neighbours),
+                (self.council.region_name, p.region),
+                (GROUP_WORDS[self.group], p.group),
+                ("England", p.england),
+            ):
                 if value is not None:
                     writer.writerow([p.indicator.id, p.indicator.unit, p.indicator.when, who, f"{value:.6g}"])
         for indicator in peers.indicators():
@@ -483,10 +717,16 @@ class Page:
         from helpers.report import _edition
 
         edition = _edition()
-        title = profile_words.subject(self.council.la_name) if "," not in self.council.la_name else self.name
+        title = self.name
         kind = "Council profile"
-        html = leaflet.page(title, self.lead(), kind, f"{edition.date}.", self.sections, self.facts, self.data(), "index.html")
-        paper = leaflet.pdf(title, self.lead(), kind, f"{edition.date}.", self.sections, self.facts, edition.epoch) if pdf else None
+        html = leaflet.page(
+            title, self.lead(), kind, f"{edition.date}.", self.sections, self.facts, self.data(), "index.html"
+        )
+        paper = (
+            leaflet.pdf(title, self.lead(), kind, f"{edition.date}.", self.sections, self.facts, edition.epoch)
+            if pdf
+            else None
+        )
         target = folder() / f"{slug(self.council.la_name)}.html"
         if paper is not None:
             with files.whole(target.with_suffix(".pdf")) as temporary:
@@ -509,7 +749,11 @@ def _first(cell: Any) -> str:
 
 def _documents() -> list[dict[str, Any]]:
     path = paths.processed() / "evidence/documents.parquet"
-    return [row for rows in _by_council("evidence/documents", str(path.parent), path.stat().st_mtime_ns).values() for row in rows]
+    return [
+        row
+        for rows in _by_council("evidence/documents", str(path.parent), path.stat().st_mtime_ns).values()
+        for row in rows
+    ]
 
 
 def _series(measure: str) -> Mapping[str, Mapping[int, float]]:
@@ -523,7 +767,9 @@ def _measured(measure: str, path: str, stamp: int) -> dict[str, dict[int, float]
     return peers._nested(rows["la_code"], rows["year"], rows["value"])
 
 
-def joins(name: str, printed: Sequence[tuple[charts.Printed, Mapping[str, Any]]]) -> list[tuple[charts.Printed, charts.Printed]]:
+def joins(
+    name: str, printed: Sequence[tuple[charts.Printed, Mapping[str, Any]]]
+) -> list[tuple[charts.Printed, charts.Printed]]:
     """Which printed figures a line may join: outturns of years that follow each other and plans or forecasts of one document, on
     one footing. Gross is never joined to net."""
     from helpers import documents
@@ -544,7 +790,7 @@ def joins(name: str, printed: Sequence[tuple[charts.Printed, Mapping[str, Any]]]
             series.setdefault((str(row["doc_id"]), mark.kind, mark.basis), []).append(mark)
     for marks in series.values():
         ordered = sorted(marks, key=lambda m: m.year)
-        out += [(a, b) for a, b in zip(ordered, ordered[1:], strict=False) if b.year > a.year]
+        out += [(a, b) for a, b in itertools.pairwise(ordered) if b.year > a.year]
     return out
 
 
@@ -603,7 +849,11 @@ def build(
 
             def one(council: Council) -> str:
                 job = Job(
-                    council.la_name, str(notebook), str(staging / f"{council.la_code}.ipynb"), {"council": council.la_code, "pdf": pdf}, environment
+                    council.la_name,
+                    str(notebook),
+                    str(staging / f"{council.la_code}.ipynb"),
+                    {"council": council.la_code, "pdf": pdf},
+                    environment,
                 )
                 return runner.run(job).error
 

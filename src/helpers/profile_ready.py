@@ -5,7 +5,24 @@ from helpers import documents, evidence, leaflet, panel, peers, profile, renderi
 peers.pictures()
 for _code in panel.councils()["la_code"]:
     peers.circle(_code)
-for _table in ("councils", "inspections", "support", *(f"evidence/{n}" for n in ("agreements", "events", "payments", "trajectories", "conditions", "effects", "documents", "comparison_groups"))):
+for _table in (
+    "councils",
+    "inspections",
+    "support",
+    *(
+        f"evidence/{n}"
+        for n in (
+            "agreements",
+            "events",
+            "payments",
+            "trajectories",
+            "conditions",
+            "effects",
+            "documents",
+            "comparison_groups",
+        )
+    ),
+):
     profile._rows(_table, "")
 for _measure in ("dsg_balance_gbp", "dsg_balance", "plans"):
     profile._series(_measure)

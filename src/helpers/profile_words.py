@@ -6,6 +6,7 @@ Each function adds the facts it needs and gives a text with them in braces, or n
 from __future__ import annotations
 
 import datetime
+import re
 from typing import TYPE_CHECKING, Any
 
 from helpers import councils, measures, panel, peers
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
 #: Fewer plans than this and shares move a great deal from one year to the next.
 FEW_PLANS = 200
-_ARTICLES = {"City of London": "the City of London", "Isle of Wight": "the Isle of Wight", "Isles of Scilly": "the Council of the Isles of Scilly"}
+_ARTICLES = {
+    "City of London": "the City of London",
+    "Isle of Wight": "the Isle of Wight",
+    "Isles of Scilly": "the Council of the Isles of Scilly",
+}
 _BARE_REGIONS = {"London", "Yorkshire and The Humber"}
 EVENTS = {
     "suspended": "The department suspended payments on {date}",
@@ -31,8 +36,8 @@ EVENTS = {
 
 
 def name(la_name: str) -> str:
-    """A council's name as people say it: "Bristol, City of" is Bristol."""
-    return la_name.split(",")[0]
+    """A council's name as people say it: "Bristol, City of" is Bristol; "Bournemouth, Christchurch and Poole" stays."""
+    return re.sub(r", (City|County) of$", "", la_name)
 
 
 def subject(la_name: str, capital: bool = True) -> str:
@@ -44,6 +49,11 @@ def subject(la_name: str, capital: bool = True) -> str:
 def region(region_name: str) -> str:
     """A region inside a sentence: "the South East", "London"."""
     return region_name if region_name in _BARE_REGIONS else f"the {region_name}"
+
+
+def listed(words: list[str]) -> str:
+    """Words in a list: "a", "a and b", "a, b and c"."""
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
 def day(date: Any, precision: str = "day") -> str:
@@ -73,7 +83,10 @@ def standing(place: peers.Place, la_code: str) -> str:
 def against(page: Page, place: peers.Place) -> str:
     """How a figure compares with its neighbours' average and England's, as the tail of a sentence, commas before."""
     id, shown = place.indicator.id, page.shown
-    others = [("neighbours", "the average of its statistical neighbours", place.neighbours), ("england", "England", place.england)]
+    others = [
+        ("neighbours", "the average of its statistical neighbours", place.neighbours),
+        ("england", "England", place.england),
+    ]
     said = []
     for key, words, value in others:
         if value is None:
@@ -105,10 +118,16 @@ def programme(page: Page) -> str:
     deal = page.deal
     signed = page.text("signed", day(deal["signed"], deal["signed_precision"]))
     round_size = page.number("round", int((panel.councils()["cohort"] == deal["cohort"]).sum()), "count")
-    out = [f"{who}{where} signed a Safety Valve agreement with the Department for Education in {{{signed}}}, one of {{{round_size}:word}} in that round."]
+    out = [
+        f"{who}{where} signed a Safety Valve agreement with the Department for Education in {{{signed}}}, one of {{{round_size}:word}} in that round."
+    ]
     if page.known(deal["total_dfe_funding"]):
         total = page.number("agreed", float(deal["total_dfe_funding"]), "gbp", sources=["agreements"])
-        end = f", over the years to {{{page.text('ends', deal['end_financial_year'])}}}" if deal["end_financial_year"] else ""
+        end = (
+            f", over the years to {{{page.text('ends', deal['end_financial_year'])}}}"
+            if deal["end_financial_year"]
+            else ""
+        )
         out.append(f"The department agreed to pay it up to {{{total}}}{end}.")
     else:
         out.append("What the department agreed to pay is not stated in any document read.")
@@ -149,27 +168,47 @@ def formed(page: Page) -> str:
         others = [subject(councils.get(c).la_name, capital=False) for c in olds[0].successors if c != code]
         rest = f"; the rest went to {' and '.join(others)}" if others else ""
         return f"{who} came into being on {{{date}}} out of what had been {olds[0].name}{rest}. Figures for the earlier area are left out, so its own begin later than most."
-    return f"{who} came into being on {{{date}}} in place of {' and '.join(o.name for o in olds)}; figures for the earlier areas are left out."
+    parts = [o.name for o in olds if not o.same_name] + [
+        f"part of {o.name.removesuffix(' County Council')}" for o in olds if o.same_name
+    ]
+    return (
+        f"{who} came into being on {{{date}}} in place of {listed(parts)}; figures for the earlier areas are left out."
+    )
 
 
 def deficit(page: Page) -> str:
     """The balance of the dedicated schools grant: last and first published."""
     year, start = measures.get("dsg_balance_gbp").last_year, measures.get("dsg_balance").first_year
-    last, share, first = page.panel("dsg_balance_gbp", year), page.panel("dsg_balance", year), page.panel("dsg_balance", start)
+    last, share, first = (
+        page.panel("dsg_balance_gbp", year),
+        page.panel("dsg_balance", year),
+        page.panel("dsg_balance", start),
+    )
     when = f"31 March {year}"
     if last is None or share is None:
+        before = [y for y in measures.get("dsg_balance").years if page.panel("dsg_balance", y) is not None]
         text = f"No balance on its dedicated schools grant at {when} has been published."
-    else:
-        amount = page.number("balance_gbp", abs(last), "gbp", sources=["dsg_balance_2023_24"], years=when)
-        part = page.number("balance", abs(share), "%", sources=["dsg_balance_2023_24", "dsg_allocations"], years=when)
-        after = " after Safety Valve payments" if page.deal is not None and last > 0 else ""
-        text = f"At {when} its dedicated schools grant was {{{amount}}} in {'deficit' if last > 0 else 'surplus'}{after}, {{{part}}} of the year's grant."
-        place = peers.place(page.council.la_code, "dsg_balance")
-        if place.england is not None:
-            mean = page.number("average.balance", abs(place.england), "%", n=place.of, years=when, sources=["dsg_balance_2023_24"])
-            text += f" The average council was {{{mean}}} in {'deficit' if place.england > 0 else 'surplus'}."
+        if before:
+            held = page.panel("dsg_balance", before[-1]) or 0.0
+            id = page.number(
+                f"balance.{before[-1]}", abs(held), "%", sources=["dsg_balance_percent"], years=f"31 March {before[-1]}"
+            )
+            text += f" At 31 March {before[-1]}, the last published, its {'deficit' if held > 0 else 'surplus'} was {{{id}}} of the grant."
+        return text
+    amount = page.number("balance_gbp", abs(last), "gbp", sources=["dsg_balance_2023_24"], years=when)
+    part = page.number("balance", abs(share), "%", sources=["dsg_balance_2023_24", "dsg_allocations"], years=when)
+    after = " after Safety Valve payments" if page.deal is not None and last > 0 else ""
+    text = f"At {when} its dedicated schools grant was {{{amount}}} in {'deficit' if last > 0 else 'surplus'}{after}, {{{part}}} of the year's grant."
+    place = peers.place(page.council.la_code, "dsg_balance")
+    if place.england is not None:
+        mean = page.number(
+            "average.balance", abs(place.england), "%", n=place.of, years=when, sources=["dsg_balance_2023_24"]
+        )
+        text += f" The average council was {{{mean}}} in {'deficit' if place.england > 0 else 'surplus'}."
     if first is not None:
-        past = page.number(f"balance.{start}", abs(first), "%", sources=["dsg_balance_percent"], years=f"31 March {start}")
+        past = page.number(
+            f"balance.{start}", abs(first), "%", sources=["dsg_balance_percent"], years=f"31 March {start}"
+        )
         text += f" At 31 March {start} it had been {{{past}}} in {'deficit' if first > 0 else 'surplus'}."
     return text
 
@@ -180,9 +219,13 @@ def decisions(page: Page) -> str:
     refused, quick = peers.place(code, "refusal_to_assess"), peers.place(code, "timeliness")
     out = []
     if refused.value is None:
-        out.append(f"The share of requests for an assessment that it refused in {refused.indicator.when} has not been published.")
+        out.append(
+            f"The share of requests for an assessment that it refused in {refused.indicator.when} has not been published."
+        )
     else:
-        how = f"{{{page.fact('refusal_to_assess', refused.value, refused.indicator)}}} of" if refused.value else "none of"
+        how = (
+            f"{{{page.fact('refusal_to_assess', refused.value, refused.indicator)}}} of" if refused.value else "none of"
+        )
         out.append(
             f"In {refused.indicator.when} it refused {how} the requests for an assessment that it received"
             f"{against(page, refused)}: the {standing(refused, code)} councils with a figure."
@@ -202,10 +245,18 @@ def plans(page: Page) -> str:
     if rate.value is None:
         return f"No count of its plans in {rate.indicator.when} has been published."
     held = page.fact("plans_per_1000", rate.value, rate.indicator)
-    out = [f"In {rate.indicator.when}, {{{held}}} in every thousand people aged 0 to 25 had a plan{against(page, rate)}."]
+    out = [
+        f"In {rate.indicator.when}, {{{held}}} in every thousand people aged 0 to 25 had a plan{against(page, rate)}."
+    ]
     if main.value is not None and far.value is not None:
-        one, two = page.fact("mainstream_share", main.value, main.indicator), page.fact("independent_share", far.value, far.indicator)
-        out.append(f"Of its plans, {{{one}}} were for mainstream schools and {{{two}}} for independent or non-maintained special schools.")
+        one, two = (
+            page.fact("mainstream_share", main.value, main.indicator),
+            page.fact("independent_share", far.value, far.indicator),
+        )
+        shares = [f"{{{fact}}}" if place.value else "none" for fact, place in ((one, main), (two, far))]
+        out.append(
+            f"Of its plans, {shares[0]} were for mainstream schools and {shares[1]} for independent or non-maintained special schools."
+        )
     count = page.panel("plans", rate.indicator.definition.last_year)
     if count is not None and count < FEW_PLANS:
         few = page.number("plans", count, "count", sources=["ehc_caseload"])
@@ -221,7 +272,11 @@ def inspection(page: Page) -> str:
     date = page.text("inspected", day(last["published"], "month"))
     outcome = last["outcome"]
     if last["framework"] == "2016":
-        found = "asked for a written statement of action" if outcome.startswith("written") else "did not ask for a written statement of action"
+        found = (
+            "asked for a written statement of action"
+            if outcome.startswith("written")
+            else "did not ask for a written statement of action"
+        )
     else:
         found = f"found {outcome}"
     return f"The latest inspection of its area for which an outcome was found, published in {{{date}}}, {found}."
@@ -230,13 +285,18 @@ def inspection(page: Page) -> str:
 def extremes(page: Page, places: list[peers.Place], most: int = 10) -> str:
     """A title: on what the council is among the highest and lowest `most`."""
     high = [p for p in places if p.rank is not None and p.rank <= most]
-    low = [p for p in places if p.rank is not None and p.value is not None and 1 + sum(v < p.value for v in peers.pictures()[p.indicator.id].now.values()) <= most]
+    low = [
+        p
+        for p in places
+        if p.rank is not None
+        and p.value is not None
+        and 1 + sum(v < p.value for v in peers.pictures()[p.indicator.id].now.values()) <= most
+    ]
     who = subject(page.council.la_name)
     number = {10: "ten"}.get(most, str(most))
 
     def names(held: list[peers.Place]) -> str:
-        words = [_small(p.indicator.label) for p in held]
-        return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
+        return listed([_small(p.indicator.label) for p in held])
 
     if high and low:
         return f"{who} is among the {number} highest councils for {names(high)}, and among the {number} lowest for {names(low)}"
