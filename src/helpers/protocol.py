@@ -164,8 +164,6 @@ class Protocol:
             ("mde", self.mde, self.unit),
             ("mde_analytic", self.detectable.analytic, self.unit),
             ("breakdown", self.breakdown, "ratio"),
-            ("path", float(self.path), "sign"),
-            ("same_sign", float(self.same_sign), "yes or no"),
             ("loo_lower", self.loo_range[0], self.unit),
             ("loo_upper", self.loo_range[1], self.unit),
             ("same_sign", int(self.same_sign), ""),
