@@ -218,7 +218,7 @@ def number(tree: Node, manuscript: Manuscript) -> tuple[Node, Numbering]:
             if "asset" in classes:
                 kind, key = pairs["kind"], f"{pairs['kind']}:{pairs['key']}"
                 state[kind] += 1
-                prefix = state["section"].number or state["section"].title[0]
+                prefix = state["section"].number or "S"  # only the summary has figures and no number
                 found.labels[key] = f"{kind.capitalize()} {prefix}.{state[kind]}"
                 found.order.append(key)
                 return None
