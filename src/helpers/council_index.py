@@ -15,6 +15,10 @@ from helpers.figures import COHORTS
 COLUMNS = ("dsg_balance", "refusal_to_assess", "timeliness", "plans_per_1000", "independent_share")
 PROGRAMMES = {"dbv": "Delivering Better Value", "neither": "Neither"}
 SHADES = ("#dbe9f4", "#a9cbe3", "#6ca6cd", "#2f7fb5", "#0e3557")
+#: The last way of shading the map: change of the share refused, percentage points, since this year.
+CHANGE_FROM = 2019
+CHANGE_EDGES = (-15.0, -5.0, 5.0, 15.0)
+CHANGE_SHADES = ("#cfe9e4", "#f3dcbb", "#e3a66a", "#b8602a", "#5e2a0a")
 OTHERS = {"dbv": "#e8b48f", "neither": "#d5d9dc"}
 
 
@@ -27,6 +31,12 @@ def _pages(target: Path) -> list[councils.Council]:
 def _edges(id: str) -> list[float]:
     """The limits of five bands with a fifth of councils each."""
     return statistics.quantiles(peers.pictures()[id].now.values(), n=len(SHADES))
+
+
+def _change() -> dict[str, float]:
+    """Change of the share of requests refused, percentage points, for councils with a figure in both years."""
+    picture = peers.pictures()["refusal_to_assess"]
+    return {c: v - picture.series[c][CHANGE_FROM] for c, v in picture.now.items() if CHANGE_FROM in picture.series[c]}
 
 
 def _programme(row: dict[str, object]) -> tuple[str, str]:
@@ -92,12 +102,15 @@ def _map(pages: list[councils.Council]) -> tuple[str, str]:
     there = {c.la_code for c in pages}
     edges = {id: _edges(id) for id in COLUMNS}
 
+    change = _change()
+
     def classes(code: str) -> str:
         key, _ = _programme(rows[code])
         out = [f"p-{key}"]
         for position, id in enumerate(COLUMNS):
             value = peers.pictures()[id].now.get(code)
             out.append(f"m{position}-{'x' if value is None else bisect.bisect_right(edges[id], value)}")
+        out.append(f"mc-{bisect.bisect_right(CHANGE_EDGES, change[code]) if code in change else 'x'}")
         return " ".join(out)
 
     def drawn(code: str, route: str) -> str:
@@ -134,6 +147,13 @@ def _map(pages: list[councils.Council]) -> tuple[str, str]:
         keys.append(
             (f"m{position}", [(f"m{position}-{i}", w) for i, w in enumerate(words)] + [(f"m{position}-x", "no figure")])
         )
+    points = [facts.number(e, 0) for e in CHANGE_EDGES]
+    words = [
+        f"fell by {points[0].lstrip(facts.MINUS)} points or more",
+        f"fell by {points[1].lstrip(facts.MINUS)} or more",
+    ]
+    words += [f"changed by less than {points[2]}", f"rose by {points[2]} or more", f"rose by {points[3]} or more"]
+    keys.append(("mc", [(f"mc-{i}", w) for i, w in enumerate(words)] + [("mc-x", "no figure")]))
     key = "".join(
         f'<ul class="map-key" data-for="{name}"{"" if name == "programme" else " hidden"}>'
         + "".join(
@@ -154,7 +174,9 @@ def _colours() -> str:
         rules += [
             f'svg[data-show="m{position}"] .m{position}-{i} {{ fill: {shade}; }}' for i, shade in enumerate(SHADES)
         ]
-        rules.append(f'svg[data-show="m{position}"] .m{position}-x {{ fill: {maps.NO_DATA}; }}')
+        rules.append(f'svg[data-show="m{position}"] .m{position}-x {{ fill: var(--paper); stroke: var(--muted); }}')
+    rules += [f'svg[data-show="mc"] .mc-{i} {{ fill: {shade}; }}' for i, shade in enumerate(CHANGE_SHADES)]
+    rules.append(f'svg[data-show="mc"] .mc-x {{ fill: var(--paper); stroke: var(--muted); }}')
     return "\n".join(rules)
 
 
@@ -170,6 +192,8 @@ def write(target: Path) -> Path:
         f'<option value="m{i}">{html.escape(x.label[0].lower() + x.label[1:])}, {html.escape(x.when)}</option>'
         for i, x in enumerate(indicators)
     )
+    last = peers.pictures()["refusal_to_assess"].indicator.when
+    shadings += f'<option value="mc">requests refused, change from {CHANGE_FROM} to {last}</option>'
     text = leaflet.fill(
         leaflet.template("council_index.html"),
         {
