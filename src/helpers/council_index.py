@@ -18,7 +18,7 @@ SHADES = ("#dbe9f4", "#a9cbe3", "#6ca6cd", "#2f7fb5", "#0e3557")
 #: The last way of shading the map: change of the share refused, percentage points, since this year.
 CHANGE_FROM = 2019
 CHANGE_EDGES = (-15.0, -5.0, 5.0, 15.0)
-CHANGE_SHADES = ("#cfe9e4", "#f3dcbb", "#e3a66a", "#b8602a", "#5e2a0a")
+CHANGE_SHADES = ("#e3f3f0", "#f0cd9f", "#da955a", "#ac5522", "#55250a")
 OTHERS = {"dbv": "#e8b48f", "neither": "#d5d9dc"}
 
 
