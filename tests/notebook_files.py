@@ -61,7 +61,8 @@ def project(root: Path) -> Path:
     chapter(
         books / "01_first.ipynb",
         "import csv, os\nfrom helpers import files, paths",
-        'with open(paths.raw() / "dfe" / "numbers.csv") as file:\n    total = sum(int(r["n"]) for r in csv.DictReader(file))',
+        'with open(paths.raw() / "dfe" / "numbers.csv") as file:\n'
+        '    total = sum(int(r["n"]) for r in csv.DictReader(file))',
         'files.write_text(paths.processed() / "total.csv", f"total\\n{total}\\n")\nbook.fact("first.rows", 1)',
     )
     chapter(

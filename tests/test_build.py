@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -9,9 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-import notebook_files as books
 import pytest
 
+import notebook_files as books
 from helpers import build, cluster, paths, progress
 from helpers.errors import AssessError
 from helpers.runner import Runner
@@ -212,7 +213,9 @@ def test_every_notebook_is_checked_before_any_runs(go, tiny):
 
 def test_a_chapter_must_finish(go, tiny):
     edit(tiny / "notebooks/04_apart.ipynb", "book.finish()", "1")
-    with pytest.raises(AssessError, match=r"Notebook 04_apart\.ipynb wrote no facts: its last cell must be book\.finish\(\)"):
+    with pytest.raises(
+        AssessError, match=r"Notebook 04_apart\.ipynb wrote no facts: its last cell must be book\.finish\(\)"
+    ):
         go()
 
 
@@ -281,7 +284,8 @@ def test_on_a_dask_cluster_of_two_workers(tiny):
     ) as local:
         made = cluster.Cluster(local.scheduler_address)
         assert made.workers == 2
-        result = build.run(runner=made.prepare, jobs=made.workers, publish=PUBLISH, show=Show(stream=open(os.devnull, "w")))
+        show = Show(stream=io.StringIO())
+        result = build.run(runner=made.prepare, jobs=made.workers, publish=PUBLISH, show=show)
     assert sorted(result.ran) == ALL and report() == FOUND
     assert ("02_second", "cell") in events
 

@@ -65,7 +65,10 @@ def test_outside_a_project(assess, tmp_path, monkeypatch):
 
 
 def test_help_is_quick_and_lists_the_commands():
-    code = "import sys; sys.argv = ['assess', '--help']\nfrom helpers import command\ntry: command.main()\nfinally: print(sorted(sys.modules))"
+    code = (
+        "import sys; sys.argv = ['assess', '--help']\nfrom helpers import command\ntry: command.main()\n"
+        "finally: print(sorted(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     for name in ("run", "council", "update", "verify", "extract", "changes", "new-chapter", "new-measure"):
         assert f"  {name}" in done.stdout
@@ -77,7 +80,10 @@ def test_help_is_quick_and_lists_the_commands():
 
 def test_a_run_with_nothing_to_do_imports_nothing_slow(tiny, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    build = "from helpers import build\nresult = build.run(publish='notebook_files:publish')\nimport sys\nprint(result.ran, 'pandas' in sys.modules, 'papermill' in sys.modules)"
+    build = (
+        "from helpers import build\nresult = build.run(publish='notebook_files:publish')\nimport sys\n"
+        "print(result.ran, 'pandas' in sys.modules, 'papermill' in sys.modules)"
+    )
     done = [subprocess.run([sys.executable, "-c", build], capture_output=True, text=True) for _ in range(2)]
     assert done[0].returncode == 0, done[0].stderr
     assert done[1].stdout == "[] False False\n"

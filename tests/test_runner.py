@@ -11,10 +11,10 @@ import threading
 import time
 from pathlib import Path
 
-import notebook_files as books
 import papermill
 import pytest
 
+import notebook_files as books
 from helpers import chapters
 from helpers.errors import AssessError
 from helpers.runner import Job, Runner, forks
@@ -26,11 +26,13 @@ EVERYTHING = [
     books.cell("a = 1", "parameters"),
     "import sys\nprint('x', a)\nprint('err', file=sys.stderr)\na",
     "import os\nos.system('echo from a subprocess')\n7 / 2",
-    "import numpy as np\nimport pandas as pd\npd.DataFrame(np.arange(60).reshape(3, 20), columns=list('abcdefghijklmnopqrst'))",
+    "import numpy as np\nimport pandas as pd\n"
+    "pd.DataFrame(np.arange(60).reshape(3, 20), columns=list('abcdefghijklmnopqrst'))",
     "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 2, 3])\nax.set_title('A figure')",
     "plt.plot([3, 1, 2])\nplt.show()\nprint('after')",
     "fig",
-    "from IPython.display import HTML, Markdown, clear_output, display\nhandle = display(HTML('<b>x</b>'), display_id='k')\ndisplay(Markdown('**y**'))",
+    "from IPython.display import HTML, Markdown, clear_output, display\n"
+    "handle = display(HTML('<b>x</b>'), display_id='k')\ndisplay(Markdown('**y**'))",
     "handle.update(HTML('<i>z</i>'))",
     "print('gone')\nclear_output()\nprint('kept')",
     "import asyncio\nawait asyncio.sleep(0.01)\n'awaited'",
@@ -104,7 +106,11 @@ def equal(runner: Runner, notebook: Path, folder: Path, parameters: dict, enviro
     assert expected["metadata"]["language_info"] == found["metadata"]["language_info"]
     for number, (a, b) in enumerate(zip(expected["cells"], found["cells"], strict=True)):
         where = f"cell {number}: {a['source'][:80]}"
-        assert (a["cell_type"], a["source"], a["metadata"].get("tags")) == (b["cell_type"], b["source"], b["metadata"].get("tags")), where
+        assert (a["cell_type"], a["source"], a["metadata"].get("tags")) == (
+            b["cell_type"],
+            b["source"],
+            b["metadata"].get("tags"),
+        ), where
         if a["cell_type"] == "code":
             assert a["execution_count"] == b["execution_count"], where
             assert clean(a["outputs"]) == clean(b["outputs"]), where
@@ -131,7 +137,9 @@ def test_outputs_are_the_same_on_worked_examples(runner, tmp_path, path):
     equal(runner, path, tmp_path, {}, {"ASSESS_ROOT": str(PROJECT)})
 
 
-@pytest.mark.skipif(os.environ.get("ASSESS_EQUIVALENCE") != "all", reason="runs every chapter twice: ASSESS_EQUIVALENCE=all")
+@pytest.mark.skipif(
+    os.environ.get("ASSESS_EQUIVALENCE") != "all", reason="runs every chapter twice: ASSESS_EQUIVALENCE=all"
+)
 @pytest.mark.parametrize("path", sorted((PROJECT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
 def test_outputs_are_the_same_on_every_notebook(runner, tmp_path, path):
     assert not equal(runner, path, tmp_path, {}, {"ASSESS_ROOT": str(PROJECT), "ASSESS_VARIANT": "equivalence"})
@@ -139,16 +147,20 @@ def test_outputs_are_the_same_on_every_notebook(runner, tmp_path, path):
 
 def test_nothing_leaks_into_the_next_notebook(runner, notebook, tmp_path):
     look = (
-        "import os, sys, random, decimal, locale, warnings\nimport numpy as np, pandas as pd, matplotlib.pyplot as plt\n"
-        "print([k for k in globals() if 'leak' in k], plt.rcParams['font.size'], plt.get_fignums(), pd.get_option('display.precision'),"
+        "import os, sys, random, decimal, locale, warnings\n"
+        "import numpy as np, pandas as pd, matplotlib.pyplot as plt\n"
+        "print([k for k in globals() if 'leak' in k], plt.rcParams['font.size'], plt.get_fignums(),"
+        " pd.get_option('display.precision'),"
         " os.environ.get('LEAK'), os.getcwd(), 'leak' in sys.modules, hasattr(np, 'leak'), decimal.getcontext().prec,"
         " len(warnings.filters), sys.path, os.umask(0o022), sys.getrecursionlimit())"
     )
     spoil = (
         "import os, sys, types, random, decimal, warnings\nimport numpy as np, pandas as pd, matplotlib.pyplot as plt\n"
-        "leak = 1\nplt.rcParams['font.size'] = 33\nplt.figure()\npd.set_option('display.precision', 1)\nos.environ['LEAK'] = '1'\n"
+        "leak = 1\nplt.rcParams['font.size'] = 33\nplt.figure()\npd.set_option('display.precision', 1)\n"
+        "os.environ['LEAK'] = '1'\n"
         "os.chdir('/')\nsys.modules['leak'] = types.ModuleType('leak')\nnp.leak = 1\ndecimal.getcontext().prec = 3\n"
-        "warnings.simplefilter('ignore')\nsys.path.append('/leak')\nos.umask(0o077)\nsys.setrecursionlimit(5000)\nrandom.seed(1)\nnp.random.seed(1)"
+        "warnings.simplefilter('ignore')\nsys.path.append('/leak')\nos.umask(0o077)\n"
+        "sys.setrecursionlimit(5000)\nrandom.seed(1)\nnp.random.seed(1)"
     )
     clear, spoiler = notebook(look, name="look"), notebook(spoil, name="spoil")
     seen = []
@@ -159,7 +171,10 @@ def test_nothing_leaks_into_the_next_notebook(runner, notebook, tmp_path):
 
 
 def test_random_numbers_differ_from_one_notebook_to_the_next(runner, notebook, tmp_path):
-    path = notebook("import random\nimport numpy as np\nprint(random.random(), np.random.random(), np.random.default_rng().random())")
+    path = notebook(
+        "import random\nimport numpy as np\n"
+        "print(random.random(), np.random.random(), np.random.default_rng().random())"
+    )
     seen = set()
     for _ in range(2):
         assert not runner.run(Job("n", str(path), str(tmp_path / "out.ipynb"))).error
@@ -270,9 +285,18 @@ def test_progress_names_the_cell_and_its_heading(runner, notebook, tmp_path):
     [
         ({"b": 1}, "Notebook n has no parameter 'b'; there are first_year, share, name."),
         ({"first_yaer": 1}, "Notebook n has no parameter 'first_yaer'; did you mean 'first_year'?"),
-        ({"first_year": "2019"}, "Parameter 'first_year' of notebook n takes a whole number, such as 2019; '2019' is text."),
-        ({"first_year": True}, "Parameter 'first_year' of notebook n takes a whole number, such as 2019; True is True or False."),
-        ({"first_year": 2019.5}, "Parameter 'first_year' of notebook n takes a whole number, such as 2019; 2019.5 is a number."),
+        (
+            {"first_year": "2019"},
+            "Parameter 'first_year' of notebook n takes a whole number, such as 2019; '2019' is text.",
+        ),
+        (
+            {"first_year": True},
+            "Parameter 'first_year' of notebook n takes a whole number, such as 2019; True is True or False.",
+        ),
+        (
+            {"first_year": 2019.5},
+            "Parameter 'first_year' of notebook n takes a whole number, such as 2019; 2019.5 is a number.",
+        ),
     ],
 )
 def test_wrong_parameters_are_refused(given, says, tmp_path):
@@ -291,7 +315,10 @@ def test_right_parameters_are_taken_and_defaults_dropped(tmp_path):
     ("cells", "says"),
     [
         (["1"], "Notebook n has no cell tagged 'parameters'"),
-        ([books.cell("a = len('x')", "parameters")], "Notebook n, cell 1 (parameters), line 1: only literals may stand here."),
+        (
+            [books.cell("a = len('x')", "parameters")],
+            "Notebook n, cell 1 (parameters), line 1: only literals may stand here.",
+        ),
         ([books.cell("import os", "parameters")], "only literals may stand here"),
         ([books.cell("a = ", "parameters")], "line 1: invalid syntax"),
     ],

@@ -2,13 +2,15 @@
 
 A chapter is up to date when everything it read last time still has the same content and everything it wrote is still
 there. Content, not time: a file saved again unchanged runs nothing, and a chapter that comes out as it was runs nothing
-after it. What a chapter reads is seen, not declared: the process that runs it notes each file it opens (`kernel.trace`);
-`reads` and `after` in notebooks/chapters.yaml fix the order, and stand in where the process cannot be watched.
+after it. What a chapter reads is seen, not declared: the process that runs it notes each file it opens
+(`kernel.trace`); `reads` and `after` in notebooks/chapters.yaml fix the order, and stand in where the process cannot be
+watched.
 
 Why this and not pytask, which was tried first: it takes single files named beforehand as what a task reads and makes,
 while chapters make folders and read what their helpers need; it looks for finished tasks at intervals that grow to one
-second, on a path of five chapters one after another; and importing it costs more (0.8 s) than the rest of a run that has
-nothing to do. What is left to write is below; order is `graphlib`, processes are `helpers.runner`, other machines Dask.
+second, on a path of five chapters one after another; and importing it costs more (0.8 s) than the rest of a run that
+has nothing to do. What is left to write is below; order is `graphlib`, processes are `helpers.runner`, other machines
+Dask.
 """
 
 from __future__ import annotations
@@ -38,10 +40,11 @@ REPORT = "report"
 PUBLISH = "helpers.report:publish"
 # Libraries whose version can change a number, a sentence or a picture.
 LIBRARIES = (
-    "pandas", "numpy", "scipy", "matplotlib", "pyarrow", "diff-diff", "pyfixest", "pandera", "ipykernel", "pypandoc-binary", "typst",
+    "pandas", "numpy", "scipy", "matplotlib", "pyarrow", "diff-diff", "pyfixest", "pandera", "ipykernel",
+    "pypandoc-binary", "typst",
 )  # fmt: skip
 _PACKAGE = Path(__file__).resolve().parent
-# Read by every chapter, and counted in part: its own entry of the one, `State.given`; of the other those of what it uses.
+# Read by every chapter, and counted in part: of the one its own entry, of the other those of the resources it uses.
 _UNSEEN = "chapters.yaml"
 _ENTRY = "catalogue entry "
 _CATALOGUE = "data/raw/datapackage.json"
@@ -184,9 +187,15 @@ def _declared(reads: Iterable[str]) -> list[Path]:
     for entry in reads:
         if entry.startswith("raw/"):
             pattern = entry[4:]
-            found.update(p for p in paths.raw().rglob("*") if p.is_file() and (pattern == "*" or p.match(pattern) or p.stem == pattern))
+            found.update(
+                p
+                for p in paths.raw().rglob("*")
+                if p.is_file() and (pattern == "*" or p.match(pattern) or p.stem == pattern)
+            )
         else:
-            found.update(p for p in paths.processed().glob(f"{entry}*") if p.is_file() and p.name.partition(".")[0] == entry)
+            found.update(
+                p for p in paths.processed().glob(f"{entry}*") if p.is_file() and p.name.partition(".")[0] == entry
+            )
             found.update(p for p in (paths.processed() / entry).rglob("*") if p.is_file())
     return sorted(p for p in found if not p.name.startswith("."))
 
@@ -228,7 +237,11 @@ class State:
             # Facts and effects, not pictures: what another chapter can use by name.
             for other in chapter.after:
                 for path in _written(other):
-                    if path.parent == paths.chapter_output(other) and path.suffix in (".json", ".csv") and path.name != "files.json":
+                    if (
+                        path.parent == paths.chapter_output(other)
+                        and path.suffix in (".json", ".csv")
+                        and path.name != "files.json"
+                    ):
                         found[_name(path)] = self.digest(path)
         else:
             found["chapters.yaml"] = self.digest(paths.notebooks() / chapters.LIST)
@@ -244,7 +257,9 @@ class State:
             entries = {entry["name"]: entry for entry in package["resources"]}
         except (OSError, ValueError, KeyError, TypeError):
             return {f"{_ENTRY}{name}": "missing" for name in names}
-        return {f"{_ENTRY}{n}": _of(json.dumps(entries[n], sort_keys=True)) if n in entries else "missing" for n in names}
+        return {
+            f"{_ENTRY}{n}": _of(json.dumps(entries[n], sort_keys=True)) if n in entries else "missing" for n in names
+        }
 
     def reasons(self, task: Task, noted: Mapping[str, Any] | None) -> list[str]:
         """Why the task has to run; empty when it does not."""
@@ -278,11 +293,23 @@ class State:
         own = paths.chapter_output(task.label)
         reads, writes, listed = _traced(trace)
         made = set(_written(task.label)) if task.chapter else set()
-        made |= {p for p in writes if p.is_file() and any(_inside(p, top) for top in self._built) and not p.name.startswith(".")}
+        made |= {
+            p
+            for p in writes
+            if p.is_file() and any(_inside(p, top) for top in self._built) and not p.name.startswith(".")
+        }
         if not trace.is_file():
             made |= {p for p in self._loose(task) if p.stat().st_mtime >= started}
-            reads |= set(_PACKAGE.rglob("*.py")) | set(_declared(["raw/*"])) | (set(self._loose(task)) - made if task.chapter else set())
-        made = {p for p in made if not _inside(p, folder()) and (_inside(p, own) or not _inside(p, paths.processed() / "chapters"))}
+            reads |= (
+                set(_PACKAGE.rglob("*.py"))
+                | set(_declared(["raw/*"]))
+                | (set(self._loose(task)) - made if task.chapter else set())
+            )
+        made = {
+            p
+            for p in made
+            if not _inside(p, folder()) and (_inside(p, own) or not _inside(p, paths.processed() / "chapters"))
+        }
         seen: dict[str, str] = {}
         for path in reads | listed:
             if path in made or path in writes or not self._counts(path, task, path in listed):
@@ -324,11 +351,17 @@ class State:
             return False
         if _inside(path, _PACKAGE):
             # A folder of modules is listed by every import.
-            return path.name not in _ENGINE and not (folder_listed and (path / "__init__.py").is_file()) and path != _PACKAGE
+            return (
+                path.name not in _ENGINE
+                and not (folder_listed and (path / "__init__.py").is_file())
+                and path != _PACKAGE
+            )
         if _inside(path, paths.notebooks()):
             return path.suffix not in (".ipynb", "") and path.name != _UNSEEN
         if _inside(path, paths.processed()):
-            return not folder_listed and not _inside(path, folder()) and not _inside(path, paths.processed() / "chapters")
+            return (
+                not folder_listed and not _inside(path, folder()) and not _inside(path, paths.processed() / "chapters")
+            )
         if any(_inside(path, root / top) for top in ("data/raw", "docs")):
             return True
         # Every process reads pyproject.toml to find the project; only the report says anything from it.
@@ -336,7 +369,7 @@ class State:
 
 
 def _sources(task: Task, reads: set[Path]) -> list[str]:
-    """The resources whose entries in the catalogue a chapter shows: those it read and those its facts and figures name."""
+    """The resources whose catalogue entries a chapter shows: those it read and those its facts and figures name."""
     package = json.loads((paths.root() / _CATALOGUE).read_text(encoding="utf-8"))
     used = {e["name"] for e in package["resources"] if paths.raw() / e.get("path", "") in reads}
     known = {e["name"] for e in package["resources"]}
@@ -374,7 +407,10 @@ def _traced(trace: Path) -> tuple[set[Path], set[Path], set[Path]]:
 
 
 def plan(given: Mapping[str, Mapping[str, Any]] | None = None) -> list[Task]:
-    """The tasks in order, every notebook and parameter checked first. With parameters given: those chapters and what they need."""
+    """The tasks in order, every notebook and parameter checked first.
+
+    With parameters given: those chapters and what they need.
+    """
     given = given or {}
     listed = chapters.load()
     tasks = []
@@ -385,7 +421,8 @@ def plan(given: Mapping[str, Mapping[str, Any]] | None = None) -> list[Task]:
         if different:
             if not chapter.after:
                 raise AssessError(
-                    f"Chapter {chapter.name} writes the tables every other chapter reads, so it takes no parameters here; edit its parameters cell."
+                    f"Chapter {chapter.name} writes the tables every other chapter reads, so it takes no parameters "
+                    "here; edit its parameters cell."
                 )
             tasks.append(Task(chapter.name, chapter, different, chapter.after))
     if any(task.parameters for task in tasks):
@@ -408,7 +445,8 @@ def run(
 ) -> Result:
     """Build what is out of date. Raises AssessError for what failed; what was finished by then is kept.
 
-    `runner` makes what runs the jobs, given the libraries they will want; `publish` is the function that makes the report.
+    `runner` makes what runs the jobs, given the libraries they will want; `publish` is the function that makes the
+    report.
     """
     started = time.monotonic()
     tasks = plan(given)
@@ -436,7 +474,14 @@ class _Builder:
         result: Result,
     ) -> None:
         self.tasks = {task.label: task for task in tasks}
-        self.jobs, self.force, self.make, self.show, self.publish, self.result = jobs, force, make, show, publish, result
+        self.jobs, self.force, self.make, self.show, self.publish, self.result = (
+            jobs,
+            force,
+            make,
+            show,
+            publish,
+            result,
+        )
         self.state = State()
         self.runner: Jobs | None = None
         self.pool = ThreadPoolExecutor(jobs)
@@ -500,7 +545,13 @@ class _Builder:
         if task.chapter is None:
             # What is seen of its work is what it reads of the project; chapters count by their content.
             arguments = (paths.processed() / "chapters", paths.reports())
-            return Job(REPORT, function=self.publish, arguments=[str(a) for a in arguments], environment=environment, trace=str(trace))
+            return Job(
+                REPORT,
+                function=self.publish,
+                arguments=[str(a) for a in arguments],
+                environment=environment,
+                trace=str(trace),
+            )
         return Job(
             task.label,
             notebook=str(task.chapter.notebook),
@@ -593,5 +644,8 @@ def verify() -> list[str]:
             file = _path(name)
             now = _notebook(file, outputs=True) if file.suffix == ".ipynb" else _digest(file)
             if now != was:
-                problems.append(f"{name} {'is missing' if now == 'missing' else 'was changed'} since {path.stem} wrote it; `assess run` makes it again.")
+                problems.append(
+                    f"{name} {'is missing' if now == 'missing' else 'was changed'} since {path.stem} wrote it; "
+                    "`assess run` makes it again."
+                )
     return problems

@@ -112,11 +112,13 @@ def source(cell: Mapping[str, Any]) -> str:
 
 def parameters(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The literals of the cell tagged `parameters`."""
-    for number, cell in enumerate(notebook["cells"], 1):
+    for number, cell in enumerate(notebook["cells"], 1):  # noqa: B007 (used below)
         if "parameters" in cell.get("metadata", {}).get("tags", []):
             break
     else:
-        raise AssessError(f"Notebook {name} has no cell tagged 'parameters': its first code cell must be one, of literals only.")
+        raise AssessError(
+            f"Notebook {name} has no cell tagged 'parameters': its first code cell must be one, of literals only."
+        )
     found: dict[str, Any] = {}
     try:
         body = ast.parse(source(cell)).body
@@ -131,7 +133,9 @@ def parameters(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
         elif isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant):
             continue
         else:
-            raise AssessError(f"Notebook {name}, cell {number} (parameters), line {line.lineno}: only literals may stand here.")
+            raise AssessError(
+                f"Notebook {name}, cell {number} (parameters), line {line.lineno}: only literals may stand here."
+            )
         for target in targets:
             try:
                 if not isinstance(target, ast.Name):
@@ -157,7 +161,8 @@ def accept(given: Mapping[str, Any], notebook: Mapping[str, Any], name: str) -> 
         # None says nothing of the type wanted; bool is an int to Python, and a mistake to everyone else.
         if default is not None and type(value) is not type(default):
             raise AssessError(
-                f"Parameter {key!r} of notebook {name} takes {_kind(default)}, such as {default!r}; {value!r} is {_kind(value)}."
+                f"Parameter {key!r} of notebook {name} takes {_kind(default)}, such as {default!r}; "
+                f"{value!r} is {_kind(value)}."
             )
         if value != default:
             different[key] = value
@@ -165,7 +170,15 @@ def accept(given: Mapping[str, Any], notebook: Mapping[str, Any], name: str) -> 
 
 
 def _kind(value: Any) -> str:
-    names = {bool: "True or False", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a dict", tuple: "a tuple"}
+    names = {
+        bool: "True or False",
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "a dict",
+        tuple: "a tuple",
+    }
     return names.get(type(value), "nothing" if value is None else f"a {type(value).__name__}")
 
 

@@ -1,4 +1,4 @@
-"""The `assess` command. Thin: each part is imported when it is asked for, so that help and "nothing to do" are quick."""
+"""The `assess` command. Thin: each part is imported when asked for, so that help and "nothing to do" are quick."""
 
 from __future__ import annotations
 
@@ -23,13 +23,24 @@ def assess() -> None:
 @app.command()
 def run(
     parameter: Annotated[
-        list[str] | None, typer.Option("-p", "--parameter", metavar="CHAPTER.NAME=VALUE", help="Run a chapter with another parameter, beside the default.")
+        list[str] | None,
+        typer.Option(
+            "-p",
+            "--parameter",
+            metavar="CHAPTER.NAME=VALUE",
+            help="Run a chapter with another parameter, beside the default.",
+        ),
     ] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Notebooks at once; as many as cores unless given.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Notebooks at once; as many as cores unless given.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say why each notebook runs or does not.")] = False,
     timings: Annotated[bool, typer.Option("--timings", help="End with the slowest notebooks and cells.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run everything, up to date or not.")] = False,
-    cluster: Annotated[str | None, typer.Option("--cluster", metavar="ADDRESS", help="Run on the Dask cluster whose scheduler is there.")] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", metavar="ADDRESS", help="Run on the Dask cluster whose scheduler is there."),
+    ] = None,
 ) -> None:
     """Build what is out of date, and say where the report is."""
     from helpers import build, chapters, paths, progress
@@ -58,7 +69,9 @@ def council(
     everyone: Annotated[bool, typer.Option("--all", help="Every upper-tier council.")] = False,
     agreements: Annotated[bool, typer.Option("--agreements", help="The councils with an agreement.")] = False,
     pdf: Annotated[bool, typer.Option("--pdf", help="PDF beside HTML.")] = False,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Councils at once; as many as cores unless given.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Councils at once; as many as cores unless given.")
+    ] = None,
 ) -> None:
     """Make council pages."""
     from helpers import profile  # type: ignore[attr-defined]
@@ -70,12 +83,24 @@ def council(
 
 @app.command()
 def update(
-    given: Annotated[list[Path] | None, typer.Option("--from", metavar="FILE", help="Take this file instead of asking the publishers; may be repeated.")] = None,
+    given: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from", metavar="FILE", help="Take this file instead of asking the publishers; may be repeated."
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
-    only: Annotated[list[str] | None, typer.Option("--only", metavar="SOURCE", help="Ask only this source; may be repeated.")] = None,
-    alarm: Annotated[bool, typer.Option("--alarm", help="Only fail when a source has not answered for too long.")] = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="SOURCE", help="Ask only this source; may be repeated.")
+    ] = None,
+    alarm: Annotated[
+        bool, typer.Option("--alarm", help="Only fail when a source has not answered for too long.")
+    ] = False,
 ) -> None:
-    """Look for new data, rebuild, report changes. Exit codes: 0 nothing new, 10 new data built, 20 could not tell, 30 a person must look."""
+    """Look for new data, rebuild, report changes.
+
+    Exit codes: 0 nothing new, 10 new data built, 20 could not tell, 30 a person must look.
+    """
     from helpers import update as updates
 
     raise typer.Exit(updates.alarm() if alarm else updates.run(given, dry_run, only or []))
@@ -96,7 +121,9 @@ def verify() -> None:
 
 @app.command()
 def extract(
-    files: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Official files: zip, csv, xlsx, ods, parquet.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Official files: zip, csv, xlsx, ods, parquet.")
+    ],
     out: Annotated[Path | None, typer.Option("--out", help="Where to; data/raw unless given.")] = None,
 ) -> None:
     """Remake the project's extracts from official files, recognised by their contents."""
@@ -123,7 +150,10 @@ def changes(
 
 
 @app.command("new-chapter")
-def new_chapter(name: Annotated[str, typer.Argument(metavar="NAME", help="Such as 11_transport.")], title: Annotated[str, typer.Option(help="Its title.")] = "") -> None:
+def new_chapter(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as 11_transport.")],
+    title: Annotated[str, typer.Option(help="Its title.")] = "",
+) -> None:
     """Add a notebook that runs as it is, and its entry in notebooks/chapters.yaml."""
     from helpers import scaffold
 

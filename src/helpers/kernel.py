@@ -427,7 +427,7 @@ class _Client(PapermillNotebookClient):
         try:
             super().papermill_execute_cells()
         except DeadKernelError:
-            # papermill would lose the notebook here. Recorded as the cell's error, it is saved and named like any other.
+            # papermill would lose the notebook here. As the cell's error it is saved and named like any other.
             self.child.is_alive()
             for index, cell in enumerate(self.nb.cells):
                 if cell.cell_type == "code" and cell.metadata.papermill.get("status") in ("running", "completed"):
@@ -456,7 +456,12 @@ class ForkedEngine(NBClientEngine):
 
     @classmethod
     def execute_managed_notebook(  # type: ignore[override]
-        cls, nb_man: Any, kernel_name: str, log_output: bool = False, execution_timeout: int | None = None, **kwargs: Any
+        cls,
+        nb_man: Any,
+        kernel_name: str,
+        log_output: bool = False,
+        execution_timeout: int | None = None,
+        **kwargs: Any,
     ) -> Any:
         """Run the cells; see papermill's `Engine`."""
         _tell(nb_man, cls.on_cell)

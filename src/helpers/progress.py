@@ -108,9 +108,13 @@ def timings(stamps: Sequence[Mapping[str, Any]], most: int = 15) -> str:
     for noted in sorted(stamps, key=lambda s: -s["seconds"]):
         cells = sum(c["seconds"] for c in noted["cells"])
         lines.append(f"{noted['task']:<34}{noted['seconds']:>9.1f}{cells:>9.1f}{noted['memory_mb']:>9.0f}")
-    slow = sorted(((c["seconds"], s["task"], c["cell"], c["step"]) for s in stamps for c in s["cells"]), reverse=True)[:most]
+    slow = sorted(((c["seconds"], s["task"], c["cell"], c["step"]) for s in stamps for c in s["cells"]), reverse=True)[
+        :most
+    ]
     lines += ["", f"{'seconds':>7}  slowest cells"]
-    lines += [f"{seconds:>7.2f}  {task}, cell {cell}" + (f": {step}" if step else "") for seconds, task, cell, step in slow]
+    lines += [
+        f"{seconds:>7.2f}  {task}, cell {cell}" + (f": {step}" if step else "") for seconds, task, cell, step in slow
+    ]
     return "\n".join(lines)
 
 

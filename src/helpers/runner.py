@@ -122,7 +122,11 @@ class Runner:
                 step = f", cell {event['cell']}" if "cell" in event else step
                 listen(event)
         if outcome is None:
-            what = "was stopped" if self._closed else "its process ended without a word; the machine may have run out of memory"
+            what = (
+                "was stopped"
+                if self._closed
+                else "its process ended without a word; the machine may have run out of memory"
+            )
             outcome = Outcome(job.name, error=f"{job.name}{step}: {what}.")
         outcome.seconds = time.monotonic() - started
         return outcome
@@ -302,7 +306,8 @@ def _papermill(job: Job, tell: Listen) -> Outcome:
     cells = [
         {"cell": number, "step": step, "seconds": cell.metadata.papermill.duration or 0.0}
         for number, (step, cell) in enumerate(
-            zip(steps, [c for c in done.cells if "injected-parameters" not in c.metadata.get("tags", [])], strict=True), 1
+            zip(steps, [c for c in done.cells if "injected-parameters" not in c.metadata.get("tags", [])], strict=True),
+            1,
         )
         if cell.cell_type == "code"
     ]
@@ -316,7 +321,8 @@ def _failure(job: Job, error: Any) -> str:
     if error.ename == "KernelDied":
         return f"Notebook {Path(job.notebook).name}, cell {number}: {text}."
     own = text if error.ename == "AssessError" else f"{error.ename}: {text}"
-    return f"Notebook {Path(job.notebook).name}, cell {number}: {own or error.ename}{'' if own.endswith(('.', '?')) else '.'}"
+    stop = "" if own.endswith((".", "?")) else "."
+    return f"Notebook {Path(job.notebook).name}, cell {number}: {own or error.ename}{stop}"
 
 
 def _memory() -> float:

@@ -26,11 +26,15 @@ def chapter(name: str, title: str = "") -> Path:
     used = [int(c.number) for c in listed if c.number.isdigit()]
     after = [c.name for c in listed if c.name in ("01_sources", "02_programme")]
     entry = json.dumps(title)
-    line = f"- {{name: {name}, title: {entry}, number: {max(used, default=1) + 1}, reads: [councils, council_year], after: [{', '.join(after)}]}}"
+    number = max(used, default=1) + 1
+    links = f"reads: [councils, council_year], after: [{', '.join(after)}]"
+    line = f"- {{name: {name}, title: {entry}, number: {number}, {links}}}"
     text = (paths.notebooks() / chapters.LIST).read_text(encoding="utf-8")
     rows = text.rstrip("\n").split("\n")
     # Before the chapters that gather the others, so that they can name it.
-    place = next((i for i, row in enumerate(rows) if re.match(r"- \{name: (09_claims|10_assessment)\b", row)), len(rows))
+    place = next(
+        (i for i, row in enumerate(rows) if re.match(r"- \{name: (09_claims|10_assessment)\b", row)), len(rows)
+    )
     rows.insert(place, line)
     files.write_text(path, json.dumps(_notebook(name, title), indent=1, ensure_ascii=False) + "\n")
     files.write_text(paths.notebooks() / chapters.LIST, "\n".join(rows) + "\n")
@@ -60,7 +64,12 @@ def _notebook(name: str, title: str) -> dict[str, object]:
             cell |= {"execution_count": None, "outputs": []}
         made.append(cell)
     spec = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return {"cells": made, "metadata": {"kernelspec": spec, "language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}
+    return {
+        "cells": made,
+        "metadata": {"kernelspec": spec, "language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
 
 
 def measure(name: str, source: str = "", column: str = "") -> Path:

@@ -4,13 +4,14 @@
     python tests/benchmarks/measure.py --sample 6 loops over 6 councils, scaled to 38 and 153
     python tests/benchmarks/measure.py --small    a tiny project, in half a minute: only that it all works
 
-Prints a table, ratios first, and writes it as JSON (`--out`). Both sides run in the same minutes on the same machine, so
-the ratio says more than the seconds.
+Prints a table, ratios first, and writes it as JSON (`--out`). Both sides run in the same minutes on the same
+machine, so the ratio says more than the seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -30,8 +31,9 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
 
-import notebook_files  # noqa: E402
 import psutil  # noqa: E402
+
+import notebook_files  # noqa: E402
 
 STAND_IN = HERE / "profile_like.ipynb"
 PROFILE = "council_profile.ipynb"
@@ -51,7 +53,9 @@ class Bench:
 
     # Measuring
 
-    def timed(self, what: Callable[[], object], repeat: int | None = None, before: Callable[[], object] = lambda: None) -> list[float]:
+    def timed(
+        self, what: Callable[[], object], repeat: int | None = None, before: Callable[[], object] = lambda: None
+    ) -> list[float]:
         """Seconds of each repetition."""
         found = []
         for _ in range(repeat or self.repeat):
@@ -64,7 +68,12 @@ class Bench:
     def command(self, *arguments: str, codes: Sequence[int] = (0,)) -> str:
         """Run a Python module as a command, and give what it printed."""
         done = subprocess.run(
-            [sys.executable, "-m", *arguments], env=self.environment, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [sys.executable, "-m", *arguments],
+            env=self.environment,
+            cwd=self.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         if done.returncode not in codes:
             raise SystemExit(f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stdout[-3000:]}")
@@ -74,7 +83,14 @@ class Bench:
         """`assess run`, or the same for the tiny project, whose report is made by the tests."""
         if self.small:
             code = "from helpers import build; print(*build.run(publish='notebook_files:publish').ran)"
-            done = subprocess.run([sys.executable, "-c", code], env=self.environment, cwd=self.root, capture_output=True, text=True, check=True)
+            done = subprocess.run(
+                [sys.executable, "-c", code],
+                env=self.environment,
+                cwd=self.root,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
             return done.stdout
         return self.command("helpers.command", "run")
 
@@ -110,10 +126,14 @@ class Bench:
             for chapter in listed:
                 self.papermill(chapter.notebook, self.out / f"loop-{chapter.name}.ipynb")
 
-        looped = self.timed(loop, 1 if not self.small else 1, clear)
+        looped = self.timed(loop, 1, clear)
         with peak:
             ours = self.timed(self.assess, max(1, self.repeat - 1), clear)
-        different = [c.name for c in listed if not alike(self.out / f"loop-{c.name}.ipynb", processed / "chapters" / c.name / "notebook.ipynb")]
+        different = [
+            c.name
+            for c in listed
+            if not alike(self.out / f"loop-{c.name}.ipynb", processed / "chapters" / c.name / "notebook.ipynb")
+        ]
         self.row("full assessment from raw data", ours, looped, "3 times", different_outputs=different)
         self.row("peak memory of any process, MB", [peak.megabytes], None, "under 600")
         stamps = [json.loads(p.read_text(encoding="utf-8")) for p in (processed / ".build").glob("*.json")]
@@ -143,13 +163,17 @@ class Bench:
         if path.is_file():
             # The same table in another order: new content, with nothing in it that a check would refuse.
             lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
-            path.write_text("\n".join([lines[0], *reversed(lines[1:]), *(["6"] if self.small else [])]) + "\n", encoding="utf-8")
+            path.write_text(
+                "\n".join([lines[0], *reversed(lines[1:]), *(["6"] if self.small else [])]) + "\n", encoding="utf-8"
+            )
             if not self.small:
                 from helpers import extraction
 
                 extraction.extract([], raw)
             before = self.stamps()
-            self.row("one raw file replaced", self.timed(self.assess, 1), None, "only its dependants", ran=self.since(before))
+            self.row(
+                "one raw file replaced", self.timed(self.assess, 1), None, "only its dependants", ran=self.since(before)
+            )
 
     def stamps(self) -> dict[str, float]:
         """When each task was last built."""
@@ -181,12 +205,24 @@ class Bench:
 
             extra = {profile.FOLDER: str(folder)}
         self.environment.update(extra)
-        warm = ["pandas", "matplotlib.pyplot", "pyarrow.parquet", "pandas.io.parquet", *(["helpers.profile_ready"] if real else [])]
+        warm = [
+            "pandas",
+            "matplotlib.pyplot",
+            "pyarrow.parquet",
+            "pandas.io.parquet",
+            *(["helpers.profile_ready"] if real else []),
+        ]
 
         def ours(count: int) -> None:
             with Runner(warm) as runner, ThreadPoolExecutor(os.cpu_count()) as pool:
                 jobs = [
-                    Job(code, str(notebook), str(self.out / f"{code}.ipynb"), {"council": code}, {**extra, "ASSESS_ROOT": str(self.root)})
+                    Job(
+                        code,
+                        str(notebook),
+                        str(self.out / f"{code}.ipynb"),
+                        {"council": code},
+                        {**extra, "ASSESS_ROOT": str(self.root)},
+                    )
                     for code in (codes * (count // len(codes) + 1))[:count]
                 ]
                 errors = [o.error for o in pool.map(runner.run, jobs) if o.error]
@@ -194,15 +230,28 @@ class Bench:
                 raise SystemExit(errors[0])
 
         sample = codes[: self.sample or max(counts)]
-        looped = [self.timed(lambda code=code: self.papermill(notebook, self.out / f"loop-{code}.ipynb", council=code), 1)[0] for code in sample]
+        looped = [
+            self.timed(lambda code=code: self.papermill(notebook, self.out / f"loop-{code}.ipynb", council=code), 1)[0]
+            for code in sample
+        ]
         each = statistics.mean(looped)
         for count in counts:
-            seconds = self.timed(lambda count=count: ours(count), self.repeat if count < 100 else max(1, self.repeat - 1))
+            seconds = self.timed(
+                lambda count=count: ours(count), self.repeat if count < 100 else max(1, self.repeat - 1)
+            )
             whole = sum(looped[:count]) if len(looped) >= count else each * count
             different = [c for c in sample[:count] if not alike(self.out / f"loop-{c}.ipynb", self.out / f"{c}.ipynb")]
             what = f"{count} council profiles" + ("" if real else " (stand-in notebook)")
             measured = min(len(looped), count)
-            self.row(what, seconds, [whole], "10 times", loop_measured_on=measured, each=round(statistics.median(seconds) / count, 3), different_outputs=different)
+            self.row(
+                what,
+                seconds,
+                [whole],
+                "10 times",
+                loop_measured_on=measured,
+                each=round(statistics.median(seconds) / count, 3),
+                different_outputs=different,
+            )
         for count in synthetic:
             seconds = self.timed(lambda count=count: ours(count), 1)
             self.row(f"{count} runs of it", seconds, None, "flat", each=round(seconds[0] / count, 3))
@@ -228,10 +277,8 @@ class Peak:
         mine = psutil.Process()
         while not self._stop.wait(0.1):
             for child in mine.children(recursive=True):
-                try:
+                with contextlib.suppress(psutil.Error):
                     self.megabytes = max(self.megabytes, child.memory_info().rss / 1e6)
-                except psutil.Error:
-                    pass
 
 
 def alike(one: Path, other: Path) -> bool:
@@ -249,18 +296,38 @@ def line(entry: dict[str, Any]) -> str:
     """One row of the table: ratio, what, median and range."""
     seconds, loop = entry["seconds"], entry.get("loop_seconds")
     ratio = f"{entry['ratio']:.1f} times" if "ratio" in entry else ""
-    ours = f"{statistics.median(seconds):.2f}" + (f" ({min(seconds):.2f} to {max(seconds):.2f})" if len(seconds) > 1 else "")
-    more = ", ".join(f"{k} {v}" for k, v in entry.items() if k in ("each", "ran", "different_outputs", "loop_measured_on") and v != [])
-    return f"| {ratio} | {entry['what']} | {ours} | {statistics.median(loop) if loop else '':.6} | {entry['target']} | {more} |"
+    ours = f"{statistics.median(seconds):.2f}" + (
+        f" ({min(seconds):.2f} to {max(seconds):.2f})" if len(seconds) > 1 else ""
+    )
+    more = ", ".join(
+        f"{k} {v}"
+        for k, v in entry.items()
+        if k in ("each", "ran", "different_outputs", "loop_measured_on") and v != []
+    )
+    looped = f"{statistics.median(loop):.2f}" if loop else ""
+    return f"| {ratio} | {entry['what']} | {ours} | {looped} | {entry['target']} | {more} |"
 
 
 def machine() -> dict[str, Any]:
     """What it ran on."""
     model = ""
     if Path("/proc/cpuinfo").is_file():
-        model = next((r.partition(":")[2].strip() for r in Path("/proc/cpuinfo").read_text().splitlines() if r.startswith("model name")), "")
+        model = next(
+            (
+                r.partition(":")[2].strip()
+                for r in Path("/proc/cpuinfo").read_text().splitlines()
+                if r.startswith("model name")
+            ),
+            "",
+        )
     memory = round(psutil.virtual_memory().total / 1e9)
-    return {"system": platform.platform(), "processor": model, "cores": os.cpu_count(), "memory_gb": memory, "python": platform.python_version()}
+    return {
+        "system": platform.platform(),
+        "processor": model,
+        "cores": os.cpu_count(),
+        "memory_gb": memory,
+        "python": platform.python_version(),
+    }
 
 
 def copy(small: bool, root: Path) -> Path:
@@ -286,7 +353,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmark.json"), help="where the JSON goes")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        bench = Bench(copy(chosen.small, Path(folder) / "project"), chosen.small, 1 if chosen.small else chosen.repeat, chosen.sample)
+        bench = Bench(
+            copy(chosen.small, Path(folder) / "project"),
+            chosen.small,
+            1 if chosen.small else chosen.repeat,
+            chosen.sample,
+        )
         print("| ratio | what | seconds, median (range) | shell loop | target | |\n|---|---|---|---|---|---|")
         if chosen.only != "profiles":
             bench.assessment()

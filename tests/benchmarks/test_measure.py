@@ -10,7 +10,9 @@ from pathlib import Path
 
 def test_the_benchmark_runs_on_a_small_case(tmp_path):
     script = Path(__file__).with_name("measure.py")
-    done = subprocess.run([sys.executable, script, "--small", "--out", tmp_path / "b.json"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, script, "--small", "--out", tmp_path / "b.json"], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
     rows = {row["what"]: row for row in found["measured"]}
