@@ -1,0 +1,52 @@
+"""The report in `reports/`: its numbers are its facts."""
+
+import html
+import json
+import re
+
+import pytest
+
+from helpers import facts, paths
+
+PAGE = paths.reports() / "assessment.html"
+pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="no report has been built here")
+
+
+def test_every_number_of_the_report_is_the_fact_it_links_to():
+    known = json.loads((paths.reports() / "facts.json").read_text(encoding="utf-8"))
+    page = PAGE.read_text(encoding="utf-8")
+    links = re.findall(r'<a class="fact" href="#fact-([^"]+)">(.*?)</a>', page, flags=re.DOTALL)
+    assert len(links) > 50
+    for id, _words in links:
+        assert html.unescape(id) in known, id
+        assert f'id="fact-{id}"' in page, id
+    assert all(list(entry) == list(facts.FIELDS) for entry in known.values())
+
+
+def test_no_number_of_the_prose_is_typed():
+    page = PAGE.read_text(encoding="utf-8")
+    body = page[page.index("<main") : page.index('<section id="annex-e"')]
+    body = re.sub(r"<(pre|svg|figure)\b.*?</\1>", " ", body, flags=re.DOTALL)
+    body = re.sub(r'<div class="table".*?</table>.*?</div>', " ", body, flags=re.DOTALL)
+    body = re.sub(r'<section id="references".*?</section>', " ", body, flags=re.DOTALL)
+    body = re.sub(
+        r'<a class="fact".*?</a>|<span\s+class="citation".*?</span>|<a [^>]*class="xref".*?</a>',
+        " ",
+        body,
+        flags=re.DOTALL,
+    )
+    from helpers import lint
+
+    words = html.unescape(
+        re.sub(r"<[^>]+>", " ", " ".join(re.findall(r"<(?:p|li)>(.*?)</(?:p|li)>", body, flags=re.DOTALL)))
+    )
+    assert lint.typed_numbers(words) == []
+
+
+def test_it_is_one_file_of_reasonable_size():
+    page = PAGE.read_text(encoding="utf-8")
+    assert len(page.encode()) < 6_000_000
+    assert not re.search(r'<(?:script|link|img|iframe)[^>]+(?:src|href)="(?!data:)', page)
+    identifiers = re.findall(r'\bid="([^"]+)"', page)
+    assert len(identifiers) == len(set(identifiers))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(identifiers)
