@@ -50,5 +50,6 @@ def deficit_slope(year: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     rows = _joined()
     cross = _fit("dsg_balance ~ independent_share", rows[rows["year"] == year], "HC1", str(year))
-    within = _fit("dsg_balance ~ independent_share | la_code + year", rows, {"CRV1": "la_code"}, f"{PUBLISHED[0]} to {PUBLISHED[1]}")
+    often = rows[rows.groupby("la_code")["year"].transform("size") > 1]  # a council seen once has no change to compare
+    within = _fit("dsg_balance ~ independent_share | la_code + year", often, {"CRV1": "la_code"}, f"{PUBLISHED[0]} to {PUBLISHED[1]}")
     return cross, within
