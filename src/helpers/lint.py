@@ -30,11 +30,12 @@ _ALLOWED = (
     r"\b(?:[Cc]hapters?|[Ss]ections?|[Aa]nnex|[Ss]tep|[Ff]inding|[Ff]igure|[Tt]able) "
     r"(?:[A-Z]\.)?\d+(?:\.\d+)*(?:(?:,| and| to| or) \d+(?:\.\d+)*)*",
     r"\b[A-Z]{1,5}-?\d+[A-Za-z]?\b",  # SEN2, TES-01, F1: names, not numbers
-    # Names that the field spells with figures.
-    r"\bAttainment 8\b|\b[Kk]ey stages? \d(?: and \d)?\b|\b[Ss]ection (?:114|251|19)\b|\b[Ss]tage \d\b|\b20[ "
-    r"-]weeks?\b|\bProgress 8\b|\b16[ -]to[ -]25\b",
-    r"\b95%(?!\d)|= 100\b|\bevent time 0\b|\bat 16 and 17\b|\baged? \d+(?: (?:to|and|or) \d+)?\b|\b\d+(?: "
-    r"(?:to|and|or) \d+)? year-olds?\b|\b(?:per|a) (?:1,000|10,000|100)\b",
+    # Names and ranges that the field spells with figures.
+    r"\bAttainment 8\b|\bProgress 8\b|\b[Kk]ey stages? \d(?: and \d)?\b|\b[Ss]tage \d\b",
+    r"\b[Ss]ection (?:114|251|19)\b|\b20[ -]weeks?\b|\b20 to 52 weeks\b",
+    r"\b95%(?!\d)|= 100\b|\bevent time 0\b|\b(?:per|a) (?:1,000|10,000|100)\b",
+    r"\bat\s+16 and 17\b|\b16[ -]to[ -]25\b|\baged? \d+(?: (?:to|and|or) \d+)?\b",
+    r"\b\d+(?: (?:to|and|or) \d+)? year-olds?\b",
     r"^\s*\d+\. ",
 )
 
