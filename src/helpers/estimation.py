@@ -282,7 +282,8 @@ def _twfe(panel: inference.Panel) -> tuple[float, float]:
     data["exposed"] = ((data["first_year"] > 0) & (data["year"] >= data["first_year"])).astype(int)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fit: Any = pyfixest.feols("value ~ exposed | unit + year", data, vcov={"CRV1": "unit"})
+        # A tight tolerance, so that the number of threads does not show in the tenth digit.
+        fit: Any = pyfixest.feols("value ~ exposed | unit + year", data, vcov={"CRV1": "unit"}, fixef_tol=1e-12)
     return float(fit.coef()["exposed"]), float(fit.se()["exposed"])
 
 

@@ -1165,6 +1165,10 @@ def save(
         for text in figure.findobj(Text):  # also what was drawn without `new`
             if SANS not in text.get_fontfamily():
                 text.set_fontfamily(style()["font.family"])
+        # The layout is worked out once; each of the four copies below is then drawn where it stands.
+        engine = figure.get_layout_engine()
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
         plain = _render(figure, salt, ("svg", "png"), "none")
         width, height = figure.get_size_inches()
         inner = width - 0.16
@@ -1219,16 +1223,15 @@ def save(
             for artist in added:
                 artist.remove()
             restore()
+            if engine is not None:
+                figure.set_layout_engine(engine)
     return {".svg": whole["svg"], ".png": whole["png"], ".plain.svg": plain["svg"], ".plain.png": plain["png"]}
 
 
 def _make_room(figure: Figure, height: float, above: float, below: float) -> Callable[[], None]:
-    """Make the figure taller and keep what is drawn in its old place; gives the undoing."""
+    """Make a figure whose layout is settled taller and keep what is drawn in its old place; gives the undoing."""
     tall = height + above + below
     width = float(figure.get_size_inches()[0])
-    engine: Any = figure.get_layout_engine()
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
     boxes = [(axes, axes.get_position()) for axes in figure.axes]
     words = [(text, text.get_position()) for text in figure.texts]
     figure.set_size_inches(width, tall)
@@ -1247,7 +1250,5 @@ def _make_room(figure: Figure, height: float, above: float, below: float) -> Cal
             text.set_position(place)
         for legend in figure.legends:
             legend.set_bbox_to_anchor(None)
-        if engine is not None:
-            figure.set_layout_engine(engine)
 
     return put_back

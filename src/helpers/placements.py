@@ -29,7 +29,7 @@ def deficit_points(year: int) -> pd.DataFrame:
 def _fit(formula: str, data: pd.DataFrame, vcov: Any, years: str) -> dict[str, Any]:
     import pyfixest
 
-    model: Any = pyfixest.feols(formula, data, vcov=vcov)
+    model: Any = pyfixest.feols(formula, data, vcov=vcov, fixef_tol=1e-12)
     name = "independent_share"
     low, high = model.confint().loc[name]
     return {
