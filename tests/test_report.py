@@ -56,7 +56,10 @@ def visible(page):
 def test_everything_is_published(project):
     out = published(project)
     assert {p.name for p in out.iterdir()} == {*FILES, "figures"}
-    assert {p.name for p in (out / "figures").iterdir()} == {f"02_programme-lines{e}" for e in (".svg", ".png", ".csv")}
+    assert {p.name for p in (out / "figures").iterdir()} == {
+        *(f"02_programme-lines{e}" for e in (".svg", ".png", ".csv")),
+        "index.html",
+    }
     found = json.loads((out / "facts.json").read_text())
     assert list(found) == ["a.zero", "data.rows", "effect.requests.att", "policy.kent.total"]
     assert all(list(entry) == list(facts.FIELDS) for entry in found.values())

@@ -631,8 +631,8 @@ _MARGIN = 2.4
 def _layout(made: Table) -> tuple[list[float], str, bool]:
     """Each column's share of the width, the size of the letters, and whether the page must be turned.
 
-    No column is narrower than its longest word; what is left goes to the columns with the longest texts. The largest size is taken
-    that leaves those texts at least half of the width they would like.
+    No column is narrower than its longest word; what is left goes to the columns with the longest texts. The largest
+    size is taken that leaves those texts at least half of the width they would like.
     """
     least, liked = [], []
     for place, column in enumerate(made.columns):
@@ -678,7 +678,8 @@ _TURNED = "/* turned */"
 
 
 def turn(blocks: list[Node]) -> list[Node]:
-    """Tables too wide for the page put on turned pages, together with the headings just above them and one after another."""
+    """Tables too wide for the page put on turned pages, together with the headings just above them and one after
+    another."""
     out: list[Node] = []
     run: list[Node] = []  # headings that wait to see what they stand above
     turned = False

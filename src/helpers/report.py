@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import datetime
+import html
 import json
 import os
 import shutil
@@ -111,10 +112,44 @@ def _write_data(staging: Path, folder: Path, names: Sequence[str], made: Manuscr
     (staging / "claims.csv").write_text(text, encoding="utf-8", newline="\n")
     figures = staging / "figures"
     figures.mkdir()
+    (figures / "index.html").write_text(_gallery(made), encoding="utf-8", newline="\n")
     for asset in made.assets.values():
         if asset.kind == "figure":
             for ending in (".svg", ".png", ".csv"):
                 shutil.copyfile(asset.path(ending), figures / f"{asset.chapter}-{asset.name}{ending}")
+
+
+def _gallery(made: Manuscript) -> str:
+    """A page of every figure with its title, alt text and files."""
+    items = []
+    for asset in made.assets.values():
+        if asset.kind != "figure":
+            continue
+        name = f"{asset.chapter}-{asset.name}"
+        links = " ".join(f'<a href="{name}.{kind}">{kind.upper()}</a>' for kind in ("svg", "png", "csv"))
+        items.append(
+            f'<li id="{name}"><img src="{name}.png" alt="{html.escape(asset.meta["alt"])}" loading="lazy">'
+            f"<p>{html.escape(asset.chapter)}, {html.escape(asset.name)}: {links}</p></li>"
+        )
+    title = html.escape(f"Figures: {made.words['title']}")
+    return (
+        '<!DOCTYPE html>\n<html lang="en-GB"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><style>{_GALLERY_STYLE}</style></head><body><main><h1>{title}</h1>'
+        '<p><a href="../assessment.html">Back to the report</a></p><ul>'
+        + "\n".join(items)
+        + "</ul></main></body></html>\n"
+    )
+
+
+_GALLERY_STYLE = """
+body { font: 1rem/1.5 "Helvetica Neue", Arial, sans-serif; color: #1d2730; background: #fff; margin: 0; }
+main { max-width: 90rem; margin: 0 auto; padding: 1.5rem; }
+ul { list-style: none; padding: 0; display: grid; gap: 2rem; }
+ul { grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); }
+li { border: 1px solid #d3d9de; border-radius: 4px; padding: 1rem; }
+img { width: 100%; height: auto; }
+a { color: #12508a; }
+"""
 
 
 def replace_files(staging: Path, out: Path, names: Sequence[str]) -> None:

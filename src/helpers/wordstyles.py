@@ -22,13 +22,19 @@ def _run(size: float, colour: str = INK, bold: bool = False, italic: bool = Fals
 
 
 def _paragraph(
-    before: int = 0, after: int = 120, keep: bool = False, level: int | None = None, line: int = 276, extra: str = ""
+    before: int = 0,
+    after: int = 120,
+    keep: bool = False,
+    level: int | None = None,
+    line: int = 276,
+    extra: str = "",
+    indent: str = "",
 ) -> str:
     parts = ("<w:keepNext/><w:keepLines/>" if keep else "") + extra
     outline = f'<w:outlineLvl w:val="{level}"/>' if level is not None else ""
     return (
         f'<w:pPr>{parts}<w:spacing w:before="{before}" w:after="{after}" w:line="{line}" '
-        f'w:lineRule="auto"/>{outline}</w:pPr>'
+        f'w:lineRule="auto"/>{indent}{outline}</w:pPr>'
     )
 
 
@@ -79,7 +85,7 @@ def _paragraphs() -> dict[str, str]:
         _style(
             "Bibliography",
             "Bibliography",
-            _paragraph(0, 100, line=252, extra='<w:ind w:left="340" w:hanging="340"/>'),
+            _paragraph(0, 100, line=252, indent='<w:ind w:left="340" w:hanging="340"/>'),
             _run(10),
         ),
         _style("FootnoteText", "footnote text", _paragraph(0, 40, line=240), _run(9)),
@@ -87,15 +93,16 @@ def _paragraphs() -> dict[str, str]:
     return {re.search(r'styleId="([^"]+)"', s)[1]: s for s in styles}  # type: ignore[index]
 
 
-_TABLE = (
+_SIDES = (("top", 30), ("left", 60), ("bottom", 30), ("right", 60))
+_CELL_MARGINS = "".join(f'<w:{side} w:w="{width}" w:type="dxa"/>' for side, width in _SIDES)
+_TABLE = (  # the order of the elements is the schema's
     '<w:style w:type="table" w:default="1" w:styleId="Table"><w:name w:val="Table"/><w:qFormat/>'
-    '<w:tblPr><w:tblCellMar><w:top w:w="30" w:type="dxa"/><w:left w:w="60" w:type="dxa"/><w:bottom w:w="30" '
-    'w:type="dxa"/><w:right w:w="60" w:type="dxa"/></w:tblCellMar>'
-    f'<w:tblBorders><w:bottom w:val="single" w:sz="4" w:color="{RULE}"/><w:insideH w:val="single" w:sz="4" '
-    f'w:color="{RULE}"/></w:tblBorders></w:tblPr>'
+    f'<w:tblPr><w:tblBorders><w:bottom w:val="single" w:sz="4" w:color="{RULE}"/>'
+    f'<w:insideH w:val="single" w:sz="4" w:color="{RULE}"/></w:tblBorders>'
+    f"<w:tblCellMar>{_CELL_MARGINS}</w:tblCellMar></w:tblPr>"
     '<w:tblStylePr w:type="firstRow"><w:rPr><w:b/></w:rPr><w:trPr><w:tblHeader/></w:trPr>'
-    f'<w:tcPr><w:tcBorders><w:bottom w:val="single" w:sz="12" w:color="{INK}"/></w:tcBorders><w:vAlign '
-    f'w:val="bottom"/></w:tcPr></w:tblStylePr></w:style>'
+    f'<w:tcPr><w:tcBorders><w:bottom w:val="single" w:sz="12" w:color="{INK}"/></w:tcBorders>'
+    '<w:vAlign w:val="bottom"/></w:tcPr></w:tblStylePr></w:style>'
 )
 
 
