@@ -134,7 +134,8 @@ def _gallery(made: Manuscript) -> str:
     title = html.escape(f"Figures: {made.words['title']}")
     return (
         '<!DOCTYPE html>\n<html lang="en-GB"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><style>{_GALLERY_STYLE}</style></head><body><main><h1>{title}</h1>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
+        f"<style>{_GALLERY_STYLE}</style></head><body><main><h1>{title}</h1>"
         '<p><a href="../assessment.html">Back to the report</a></p><ul>'
         + "\n".join(items)
         + "</ul></main></body></html>\n"
