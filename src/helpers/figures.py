@@ -1168,7 +1168,7 @@ def save(
         # The layout is worked out once; each of the four copies below is then drawn where it stands.
         engine = figure.get_layout_engine()
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)  # "none" would leave a stand-in, for which matplotlib draws everything twice
         plain = _render(figure, salt, ("svg", "png"), "none")
         width, height = figure.get_size_inches()
         inner = width - 0.16
