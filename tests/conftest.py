@@ -16,6 +16,16 @@ ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("pyproject.toml", "CITATION.cff", "README.md", "notebooks", "docs", "data", "reports")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """In a fresh clone the processed tables are made first, so that no test skips for want of them."""
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    if not (ROOT / "data" / "processed" / "council_year.parquet").is_file():
+        from helpers import sources
+
+        sources.build()
+
+
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which `assess run` has built everything; gives its folder, for ASSESS_ROOT.
