@@ -100,7 +100,7 @@ def plan_outturn(frame: pd.DataFrame, names: list[str], official: dict[str, tupl
     A panel without figures says so. Each panel has its own scale.
     """
     rows = math.ceil(len(names) / columns)
-    figure, grid, strip = _grid(rows, columns, 1.18, 0.5)
+    figure, grid, strip = _grid(rows, columns, 0.97, 0.5)  # eight rows and a heading fit a page
     first, last = int(min(frame["year"].min(), 2019)), int(frame["year"].max())
     for position, axes in enumerate(grid.flat):
         if position >= len(names):
