@@ -17,13 +17,27 @@ MEETS = {"value": 3.0, "lower": 1.0, "upper": 5.0}
 
 def effect_facts(outcome="refusals", att=MEETS, bh_p=0.02, without=(), **other):
     """The facts of an effect that meets every part of the standard, with changes."""
-    checks = {"ri_p": 0.001, "pretrend_p": 0.5, "same_sign": 1, "mde": 1.0, "path": 1, "breakdown": 1.0, "bh_p": bh_p} | other
-    made = {f"effect.{outcome}.att": facts.make(f"effect.{outcome}.att", att["value"], "pp", lower=att["lower"], upper=att["upper"])}
+    checks = {
+        "ri_p": 0.001,
+        "pretrend_p": 0.5,
+        "same_sign": 1,
+        "mde": 1.0,
+        "path": 1,
+        "breakdown": 1.0,
+        "bh_p": bh_p,
+    } | other
+    made = {
+        f"effect.{outcome}.att": facts.make(
+            f"effect.{outcome}.att", att["value"], "pp", lower=att["lower"], upper=att["upper"]
+        )
+    }
     for key, value in checks.items():
         if key not in without:
             made[f"effect.{outcome}.{key}"] = facts.make(f"effect.{outcome}.{key}", value)
     loo = 0.9 * att["value"], 1.1 * att["value"]
-    made[f"effect.{outcome}.leave_one_out"] = facts.make(f"effect.{outcome}.leave_one_out", att["value"], "pp", lower=min(loo), upper=max(loo))
+    made[f"effect.{outcome}.leave_one_out"] = facts.make(
+        f"effect.{outcome}.leave_one_out", att["value"], "pp", lower=min(loo), upper=max(loo)
+    )
     return made
 
 
@@ -34,7 +48,14 @@ def test_of(entry, tmp_path, name="chapter"):
 
 test_of.__test__ = False
 
-EFFECT = {"claim": "TES-01", "test": "effect", "outcome": "refusals", "direction": 1, "matters": 2.0, "reason": "By {effect.refusals.att}."}
+EFFECT = {
+    "claim": "TES-01",
+    "test": "effect",
+    "outcome": "refusals",
+    "direction": 1,
+    "matters": 2.0,
+    "reason": "By {effect.refusals.att}.",
+}
 FACTS = {
     "claim": "ISO-04", "test": "facts", "strength": "moderate", "reason": "So.",
     "conditions": [{"fact": "a.one", "is": "above", "than": 0}, {"fact": "a.one", "is": "below", "than": "a.two"}],
@@ -104,7 +125,13 @@ def test_the_weakest_strength_is_given():
 
 @pytest.mark.parametrize(
     ("one", "two", "expected"),
-    [(1, 2, "supported"), (3, 2, "partly supported"), (-1, 2, "partly supported"), (0, 0, "contradicted"), (0, -1, "contradicted")],
+    [
+        (1, 2, "supported"),
+        (3, 2, "partly supported"),
+        (-1, 2, "partly supported"),
+        (0, 0, "contradicted"),
+        (0, -1, "contradicted"),
+    ],
 )
 def test_conditions_all_some_none(one, two, expected, tmp_path):
     known = {"a.one": facts.make("a.one", one), "a.two": facts.make("a.two", two)}
@@ -170,7 +197,9 @@ class AnyFact(Mapping):
     """Every fact there could be: each holds 1 (0.5 to 1.5)."""
 
     def __getitem__(self, id):
-        return facts.make(id if "." in id else f"x.{id}", 1, "%", lower=0.5, upper=1.5, p=0.5, n=38, years="2020 to 2024")
+        return facts.make(
+            id if "." in id else f"x.{id}", 1, "%", lower=0.5, upper=1.5, p=0.5, n=38, years="2020 to 2024"
+        )
 
     def __contains__(self, id):
         return True
@@ -197,7 +226,9 @@ def complete(made: pd.DataFrame) -> None:
     assert list(made.columns) == claims.COLUMNS
     assert len(made) == 66 and made["claim_id"].is_unique
     for column in ("chapter", "claim", "who_says", "source_url", "verdict", "reason"):
-        assert (made[column].str.strip() != "").all(), f"{column} is empty for {made.loc[made[column].str.strip() == '', 'claim_id'].tolist()}"
+        assert (made[column].str.strip() != "").all(), (
+            f"{column} is empty for {made.loc[made[column].str.strip() == '', 'claim_id'].tolist()}"
+        )
     assert set(made["verdict"]) <= set(verdict.VERDICTS)
     tested = made[made["verdict"] != "not testable"]
     assert set(tested["strength"]) <= set(verdict.STRENGTHS)
@@ -214,7 +245,9 @@ def test_the_published_register_is_complete_and_every_fact_exists(table):
     built = paths.chapter_output("09_claims") / "claims.csv"
     if built.is_file():
         # The facts it was written from stand beside it.
-        held = {fact.id for p in sorted(paths.chapter_output("x").parent.glob("*/facts.json")) for fact in facts.read(p)}
+        held = {
+            fact.id for p in sorted(paths.chapter_output("x").parent.glob("*/facts.json")) for fact in facts.read(p)
+        }
     else:
         built = paths.reports() / "claims.csv"
         held = set(json.loads((paths.reports() / "facts.json").read_text(encoding="utf-8")))
@@ -222,7 +255,12 @@ def test_the_published_register_is_complete_and_every_fact_exists(table):
     published = pd.read_csv(built, dtype=str, keep_default_na=False)
     complete(published)
     assert set(published["claim_id"]) == set(table["claim_id"])
-    unknown = [(row.claim_id, id) for row in published.itertuples() for id in str(row.facts).split(";") if id and id not in held]
+    unknown = [
+        (row.claim_id, id)
+        for row in published.itertuples()
+        for id in str(row.facts).split(";")
+        if id and id not in held
+    ]
     assert not unknown
 
 
@@ -233,7 +271,11 @@ def test_facts_named_by_a_test_exist_once_its_chapter_is_built():
     for path in paths.chapter_output("x").parent.glob("*/facts.json"):
         known |= {fact.id for fact in facts.read(path)}
     for stated in claims.tests().values():
-        wanted = [*stated.facts, *(c.fact for c in stated.conditions), *(h.id for h in prose.placeholders(stated.reason))]
+        wanted = [
+            *stated.facts,
+            *(c.fact for c in stated.conditions),
+            *(h.id for h in prose.placeholders(stated.reason)),
+        ]
         wanted += [c.than for c in stated.conditions if isinstance(c.than, str)]
         wanted += [f"effect.{o}.{key}" for o in stated.outcomes for key in ("att", "leave_one_out", "bh_p", "ri_p")]
         assert [id for id in wanted if id not in known] == [], stated.claim
@@ -247,13 +289,15 @@ def test_each_stated_test_is_of_a_claim_and_the_other_way_round(table):
 
 
 def test_an_unknown_fact_is_named_with_its_file_and_claim(table):
-    with pytest.raises(AssessError, match=r"^02_programme.yaml: claim |^03_finances.yaml: claim ISO-01: No fact"):
+    with pytest.raises(AssessError, match=r"^03_finances\.yaml: claim ISO-01: No fact"):
         claims.register(table, facts.Facts([]), {})
 
 
 def test_what_stands_behind_a_verdict_is_cited(made):
     cited = made.set_index("claim_id")["facts"].str.split(";")
-    assert {"finances.paid.central", "finances.cleared", "finances.signed", "effect.high_needs_spend.att"} <= set(cited["ISO-01"])
+    assert {"finances.paid.central", "finances.cleared", "finances.signed", "effect.high_needs_spend.att"} <= set(
+        cited["ISO-01"]
+    )
     assert {"effect.refusal_to_assess.att", "effect.refusal_to_issue.att"} <= set(cited["TGT-10"])
     assert not any(id.startswith("verdict.") for ids in cited for id in ids)
 

@@ -31,7 +31,11 @@ def test_summary_is_what_the_protocol_found(family):
     ps = []
     for name, result in family.items():
         row = rows.loc[measures.get(name).short]
-        assert row[["Effect", "From", "To"]].tolist() == [result.main["estimate"], result.main["lower"], result.main["upper"]]
+        assert row[["Effect", "From", "To"]].tolist() == [
+            result.main["estimate"],
+            result.main["lower"],
+            result.main["upper"],
+        ]
         assert row["p, randomisation"] == result.ri_p and row["p, analytic"] == result.main["p_value"]
         assert row["p, pre-trend"] == result.pretrend_p and row["Smallest detectable"] == result.mde
         assert row["Councils"] == 38 and row["Years"] == "2019 to 2025" and row["Unit"] == "pp"
@@ -54,9 +58,12 @@ def test_standardised_keeps_sign_and_significance(family):
     made = families.standardised(family).set_index("estimator")
     for name, result in family.items():
         row, main, one = made.loc[measures.get(name).short], result.main, families.spread(name)
-        assert (row["estimate"] * one, row["lower"] * one, row["upper"] * one, row["detectable"] * one) == pytest.approx(
-            (main["estimate"], main["lower"], main["upper"], result.mde)
-        )
+        assert (
+            row["estimate"] * one,
+            row["lower"] * one,
+            row["upper"] * one,
+            row["detectable"] * one,
+        ) == pytest.approx((main["estimate"], main["lower"], main["upper"], result.mde))
         assert np.sign(row["estimate"]) == np.sign(main["estimate"])
 
 

@@ -25,7 +25,15 @@ def paid():
 
 
 def deal(**changes):
-    usual = {"total_dfe_funding": 100.0, "signed_year": 2022, "first_payment": float("nan"), "end_year": 2026, "cohort": "2021-22", "fate": programme.QUIET, "known": True}
+    usual = {
+        "total_dfe_funding": 100.0,
+        "signed_year": 2022,
+        "first_payment": float("nan"),
+        "end_year": 2026,
+        "cohort": "2021-22",
+        "fate": programme.QUIET,
+        "known": True,
+    }
     return usual | changes
 
 
@@ -68,7 +76,13 @@ def test_published_shares_times_the_grant_are_the_pounds_councils_print():
     """So the shares to 2022 and the one derived for 2024 have one denominator. Pounds from the councils' papers, millions."""
     share, grant = panel.wide("dsg_balance_published"), panel.wide("dsg_total")
     code = panel.councils().set_index("la_name")["la_code"]
-    for name, year, printed in [("Rotherham", 2020, 19.89), ("Rotherham", 2021, 21.26), ("Rotherham", 2022, 12.84), ("Torbay", 2021, 5.826), ("Croydon", 2020, 14.558)]:
+    for name, year, printed in [
+        ("Rotherham", 2020, 19.89),
+        ("Rotherham", 2021, 21.26),
+        ("Rotherham", 2022, 12.84),
+        ("Torbay", 2021, 5.826),
+        ("Croydon", 2020, 14.558),
+    ]:
         assert share.loc[code[name], year] * grant.loc[code[name], year] / 1e8 == pytest.approx(printed, abs=0.1)
 
 
@@ -129,7 +143,12 @@ def test_nothing_is_counted_twice():
 
 
 def test_later_and_undated_payments_are_not_counted():
-    made = rows((2025, "annual", NAN, 5.0), (2025, "cumulative", NAN, 14.0), (None, "annual", NAN, 9.0), (2023, "cumulative", NAN, 4.0))
+    made = rows(
+        (2025, "annual", NAN, 5.0),
+        (2025, "cumulative", NAN, 14.0),
+        (None, "annual", NAN, 9.0),
+        (2023, "cumulative", NAN, 4.0),
+    )
     assert finances._low(deal(), made, NO_REPORTS) == (4.0, False)
     assert finances._most(deal(), made) == 14.0
     assert finances._most(deal(), rows((2028, "annual", 12.0, NAN), (2025, "annual", 3.0, NAN))) == 85.0
@@ -171,7 +190,11 @@ def test_without_payments_adds_them_back(paid):
 def test_share_in_deficit_by_hand():
     frame = finances.in_deficit().set_index(["group", "year"])
     groups = panel.councils().set_index("la_code")["group"]
-    held = {r["utla23cd"]: float(r["dsg_deficit_2324_gbp_positive_is_deficit"]) for r in raw("dfe/dsg_balance_2023_24.csv") if r["dsg_deficit_2324_gbp_positive_is_deficit"]}
+    held = {
+        r["utla23cd"]: float(r["dsg_deficit_2324_gbp_positive_is_deficit"])
+        for r in raw("dfe/dsg_balance_2023_24.csv")
+        if r["dsg_deficit_2324_gbp_positive_is_deficit"]
+    }
     for group in ("safety_valve", "dbv", "neither"):
         mine = [v > 0 for code, v in held.items() if groups[code] == group]
         assert frame.loc[(group, 2024), "share"] == pytest.approx(100 * sum(mine) / len(mine))
@@ -183,7 +206,11 @@ def test_burdens_and_thresholds():
     frame = finances.burdens()
     assert frame["burden"].notna().all() and (frame["expenditure"] > 0).all()
     kent = frame.set_index("la_name").loc["Kent"]
-    spent = next(float(r["net_current_expenditure"]) for r in raw("mhclg/council_net_expenditure.csv") if r["ons_code"] == "E10000016" and r["financial_year"] == "2023-24")
+    spent = next(
+        float(r["net_current_expenditure"])
+        for r in raw("mhclg/council_net_expenditure.csv")
+        if r["ons_code"] == "E10000016" and r["financial_year"] == "2023-24"
+    )
     assert kent["burden"] == pytest.approx(100 * 67167405 / spent)
     assert finances.over(5, pd.Series([5.0, 6.0, NAN, -9.0]), pd.Series([100.0, 100.0, 100.0, 100.0])) == 1
 
@@ -192,11 +219,19 @@ def test_support_by_hand():
     made = finances.support_by_group().set_index("group")
     assert made["councils"].to_dict() == {"safety_valve": 38, "dbv": 44, "neither": 71}
     names = panel.councils().set_index("la_name")["group"]
-    helped = {r["council"] for r in raw("mhclg/exceptional_financial_support.csv") if names.get(r["council"]) == "safety_valve"}
+    helped = {
+        r["council"]
+        for r in raw("mhclg/exceptional_financial_support.csv")
+        if names.get(r["council"]) == "safety_valve"
+    }
     # Names in the source; all eight are spelt as in the register.
     assert made.loc["safety_valve", "exceptional_support"] == len(helped) == 8
     codes = panel.councils().set_index("la_code")["group"]
-    notices = {r["lad24cd"] for r in raw("mhclg/section_114_notices.csv") if r["financial_year"] >= "2020-21" and codes.get(r["lad24cd"]) == "safety_valve"}
+    notices = {
+        r["lad24cd"]
+        for r in raw("mhclg/section_114_notices.csv")
+        if r["financial_year"] >= "2020-21" and codes.get(r["lad24cd"]) == "safety_valve"
+    }
     assert made.loc["safety_valve", "section_114"] == len(notices) == 2  # Croydon and Slough
 
 
@@ -217,7 +252,9 @@ def test_growth_by_hand():
     spent: dict[str, dict[str, float]] = {}
     for row in raw("dfe/s251_high_needs_spend.csv"):
         if row["High needs (SEND)"] and row["financial_year"] in ("2021-22", "2024-25"):
-            spent.setdefault(row["utla23cd"] or row["la_code"], {})[row["financial_year"]] = float(row["High needs (SEND)"])
+            spent.setdefault(row["utla23cd"] or row["la_code"], {})[row["financial_year"]] = float(
+                row["High needs (SEND)"]
+            )
     made = finances.growth(2022, 2025).set_index("group")
     mine = [v for code, v in spent.items() if groups.get(code) == "safety_valve" and len(v) == 2]
     by_hand = 100 * (sum(v["2024-25"] for v in mine) / sum(v["2021-22"] for v in mine) - 1)
@@ -231,7 +268,14 @@ def test_high_needs_spend_holds_no_payments():
 
     Equal for most councils and near for all, in the very year in which eleven of them were paid: a payment booked against spending
     would leave a gap as large as itself."""
-    parts = ["top_up_maintained", "top_up_independent", "sen_support_services", "alternative_provision_services", "hospital_education", "therapies"]
+    parts = [
+        "top_up_maintained",
+        "top_up_independent",
+        "sen_support_services",
+        "alternative_provision_services",
+        "hospital_education",
+        "therapies",
+    ]
     number = panel.councils().set_index("dfe_number")["la_code"]
     held = panel.wide("high_needs_spend")[2022]
     ratios = []

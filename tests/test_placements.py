@@ -16,7 +16,10 @@ def test_points_join_january_to_the_march_of_the_same_year():
     points = placements.deficit_points(2022).set_index("la_name")
     share = panel.series("independent_share", years=(2022, 2022)).set_index("la_name")["value"]
     balance = panel.series("dsg_balance_published", years=(2022, 2022)).set_index("la_name")["value"]
-    assert points.loc["Kent", "independent_share"] == share["Kent"] and points.loc["Kent", "dsg_balance"] == balance["Kent"] == 6.83
+    assert (
+        points.loc["Kent", "independent_share"] == share["Kent"]
+        and points.loc["Kent", "dsg_balance"] == balance["Kent"] == 6.83
+    )
     assert len(points) == len(set(share.dropna().index) & set(balance.dropna().index)) > 140
     assert points.notna().all(axis=None)
 

@@ -35,7 +35,9 @@ def test_thirty_eight_agreements_in_four_cohorts(deals):
 
 
 def test_money_known_and_unknown_kept_apart(deals):
-    by_hand = [float(r["total_dfe_funding_gbp_m"]) for r in raw("councils/agreements.csv") if r["total_dfe_funding_gbp_m"]]
+    by_hand = [
+        float(r["total_dfe_funding_gbp_m"]) for r in raw("councils/agreements.csv") if r["total_dfe_funding_gbp_m"]
+    ]
     assert len(by_hand) == 30 == deals["known"].sum()
     assert round(sum(by_hand) * 1e6) == deals["total_dfe_funding"].sum() == 1_070_898_000
     assert deals.loc[~deals["known"], "total_dfe_funding"].isna().all()  # unknown is not nought
@@ -69,10 +71,18 @@ def test_before_any_agreement(deals):
     for measure, year, label, _ in programme.STARTING_POINT:
         assert str(year) in label and year <= 2020
         wide = panel.wide(measure)[year]
-        pd.testing.assert_series_equal(start.set_index("la_code")[label].dropna(), wide.dropna(), check_names=False, check_index_type=False)
-    assert start.set_index("la_name").loc["Camden", "In London, %"] == 100 and start["In London, %"].isin([0, 100]).all()
+        pd.testing.assert_series_equal(
+            start.set_index("la_code")[label].dropna(), wide.dropna(), check_names=False, check_index_type=False
+        )
+    assert (
+        start.set_index("la_name").loc["Camden", "In London, %"] == 100 and start["In London, %"].isin([0, 100]).all()
+    )
     assert start["In London, %"].sum() == 3300  # 33 councils
-    printed = {r["la_name"]: float(r["deficit"]) for r in raw("dfe/dsg_balance_percent.csv") if r["time_period"] == "201920" and r["la_name"] in ("Derby", "Leicestershire")}
+    printed = {
+        r["la_name"]: float(r["deficit"])
+        for r in raw("dfe/dsg_balance_percent.csv")
+        if r["time_period"] == "201920" and r["la_name"] in ("Derby", "Leicestershire")
+    }
     assert start.set_index("la_name").loc[["Derby", "Leicestershire"], labels[0]].to_dict() == printed
 
 
@@ -81,7 +91,9 @@ def test_chosen_councils_owed_more():
     row = balance.loc[programme.STARTING_POINT[0][2]]
     start = programme.starting_point().set_index("la_code")
     values, chosen = start[programme.STARTING_POINT[0][2]], start["group"] == "safety_valve"
-    assert row["treated"] == pytest.approx(values[chosen].mean()) and row["control"] == pytest.approx(values[~chosen].mean())
+    assert row["treated"] == pytest.approx(values[chosen].mean()) and row["control"] == pytest.approx(
+        values[~chosen].mean()
+    )
     assert row["treated"] > row["control"] + 4 and row["standardised"] > 1
     assert row["n_treated"] == values[chosen].notna().sum() == 38
     assert "group" not in balance.index and "signed_year" not in balance.index

@@ -33,7 +33,21 @@ COMPARISONS = {
     "at_most": lambda x, y: x <= y,
     "equals": lambda x, y: x == y,
 }
-_KEYS = {"claim", "test", "outcome", "outcomes", "direction", "matters", "why", "also", "facts", "reason", "conditions", "strength", "needs"}
+_KEYS = {
+    "claim",
+    "test",
+    "outcome",
+    "outcomes",
+    "direction",
+    "matters",
+    "why",
+    "also",
+    "facts",
+    "reason",
+    "conditions",
+    "strength",
+    "needs",
+}
 
 
 @dataclass(frozen=True)
@@ -85,7 +99,9 @@ def _condition(entry: Mapping[str, Any], file: str, claim: str) -> Condition:
     if not {"fact", "is", "than"} <= set(entry) or entry["is"] not in COMPARISONS:
         raise _bad(file, claim, f"a condition needs fact, is ({', '.join(COMPARISONS)}) and than; found {dict(entry)}.")
     than = entry["than"]
-    return Condition(str(entry["fact"]), str(entry["is"]), than if isinstance(than, str) else float(than), str(entry.get("says", "")))
+    return Condition(
+        str(entry["fact"]), str(entry["is"]), than if isinstance(than, str) else float(than), str(entry.get("says", ""))
+    )
 
 
 def _test(entry: Mapping[str, Any], chapter: str, file: str) -> ClaimTest:
@@ -100,15 +116,23 @@ def _test(entry: Mapping[str, Any], chapter: str, file: str) -> ClaimTest:
         raise _bad(file, claim, "has no reason; expected one sentence.")
     outcomes = tuple(entry.get("outcomes") or ([entry["outcome"]] if entry.get("outcome") else []))
     if kind == "effect" and (not outcomes or entry.get("direction") not in (-1, 0, 1) or not entry.get("matters")):
-        raise _bad(file, claim, "an effect test needs outcome, direction (-1, 0 or 1) and matters (the smallest effect worth knowing).")
+        raise _bad(
+            file,
+            claim,
+            "an effect test needs outcome, direction (-1, 0 or 1) and matters (the smallest effect worth knowing).",
+        )
     if kind == "effect" and not (isinstance(entry["matters"], int | float) and entry["matters"] > 0):
-        raise _bad(file, claim, f"matters is {entry['matters']!r}; expected a number above nought, in the outcome's units.")
+        raise _bad(
+            file, claim, f"matters is {entry['matters']!r}; expected a number above nought, in the outcome's units."
+        )
     if kind == "effect" and entry.get("strength"):
         raise _bad(file, claim, "an effect test states no strength; the rule gives it.")
     if kind == "facts" and not entry.get("conditions"):
         raise _bad(file, claim, "a facts test needs conditions.")
     if (kind == "facts" or entry.get("strength")) and entry.get("strength") not in verdict.STRENGTHS:
-        raise _bad(file, claim, f"strength is {entry.get('strength')!r}; expected one of {', '.join(verdict.STRENGTHS)}.")
+        raise _bad(
+            file, claim, f"strength is {entry.get('strength')!r}; expected one of {', '.join(verdict.STRENGTHS)}."
+        )
     if kind == "none" and not str(entry.get("needs", "")).strip():
         raise _bad(file, claim, "is not testable but does not say what it needs.")
     return ClaimTest(
@@ -202,7 +226,8 @@ def evaluate(test: ClaimTest, facts: Mapping[str, Fact], grades: Mapping[str, st
     if test.test == "facts":
         return _of_facts(test, facts), test.strength
     judged = [
-        verdict.decide(_evidence(o, facts), test.direction, test.matters, float(facts[f"effect.{o}.bh_p"].value)) for o in test.outcomes
+        verdict.decide(_evidence(o, facts), test.direction, test.matters, float(facts[f"effect.{o}.bh_p"].value))
+        for o in test.outcomes
     ]
     return _common([(j.verdict, j.strength) for j in judged])
 
@@ -224,7 +249,9 @@ def _common(judged: list[tuple[str, str]]) -> tuple[str, str]:
     return "cannot tell", "weak"
 
 
-def register(claims: pd.DataFrame, facts: Mapping[str, Fact], numbers: Mapping[str, str], grades: Mapping[str, str] | None = None) -> pd.DataFrame:
+def register(
+    claims: pd.DataFrame, facts: Mapping[str, Fact], numbers: Mapping[str, str], grades: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """The register, one row a claim in the order of `claims` (columns of claims.csv), in the columns of COLUMNS.
 
     `numbers` maps a chapter's name to its number in the report. Raises AssessError when a claim has no stated test, a test has
@@ -235,7 +262,9 @@ def register(claims: pd.DataFrame, facts: Mapping[str, Fact], numbers: Mapping[s
     stated = tests()
     missing = [c for c in claims["claim_id"] if c not in stated]
     if missing:
-        raise AssessError(f"claim_tests: no test is stated for {', '.join(missing)}; expected one entry for each row of claims.csv.")
+        raise AssessError(
+            f"claim_tests: no test is stated for {', '.join(missing)}; expected one entry for each row of claims.csv."
+        )
     unknown = sorted(set(stated) - set(claims["claim_id"]))
     if unknown:
         raise AssessError(f"claim_tests: {', '.join(unknown)} is not a claim_id of claims.csv.")
@@ -336,7 +365,9 @@ def grades() -> dict[str, str]:
 
     path = paths.chapter_output("08_council_documents") / "tables" / "claim_evidence.csv"
     if not path.is_file():
-        raise AssessError(f"{path.name} of 08_council_documents is missing; expected a table of claims and their documents. Run that notebook first.")
+        raise AssessError(
+            f"{path.name} of 08_council_documents is missing; expected a table of claims and their documents. Run that notebook first."
+        )
     with path.open(encoding="utf-8", newline="") as handle:
         return {row["claim_id"]: row["strength"] for row in csv.DictReader(handle)}
 
@@ -359,7 +390,9 @@ def findings(made: pd.DataFrame) -> pd.DataFrame:
                 "Id": entry["id"],
                 "Finding": entry["text"],
                 "Who": entry["who"],
-                "Verdict": words[0] if same else "; ".join(f"{c}: {w}" for c, w in zip(entry["claims"], words, strict=True)),
+                "Verdict": words[0]
+                if same
+                else "; ".join(f"{c}: {w}" for c, w in zip(entry["claims"], words, strict=True)),
                 "Why": " ".join(mine["reason"]),
             }
         )

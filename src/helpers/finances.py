@@ -49,7 +49,15 @@ def paid_by_balance_date() -> pd.DataFrame:
             central = low if settled else min(max(_profile(deal, mine), low), most)
             high = low if settled else max(min(_profile(deal, mine, generous=True), most), central)
         out.append(
-            {"la_code": deal["la_code"], "la_name": deal["la_name"], "cohort": deal["cohort"], "known": deal["known"], "low": low, "central": central, "high": high}
+            {
+                "la_code": deal["la_code"],
+                "la_name": deal["la_name"],
+                "cohort": deal["cohort"],
+                "known": deal["known"],
+                "low": low,
+                "central": central,
+                "high": high,
+            }
         )
     return pd.DataFrame(out)
 
@@ -58,7 +66,9 @@ def _reported() -> pd.DataFrame:
     """Payments that the documents table reports as made by the balance date, from councils' own papers only: la_code, year, value."""
     rows = evidence.load("trajectories")
     made = (rows["measure"] == "dfe_payment") & (rows["kind"] == "actual") & (rows["grade"] == "strong")
-    return rows[made & rows["year"].notna() & (rows["year"].fillna(9999).astype(int) <= BALANCE_YEAR)][["la_code", "year", "value"]]
+    return rows[made & rows["year"].notna() & (rows["year"].fillna(9999).astype(int) <= BALANCE_YEAR)][
+        ["la_code", "year", "value"]
+    ]
 
 
 def _low(deal: dict[str, Any], rows: pd.DataFrame, reports: pd.DataFrame) -> tuple[float, bool]:
@@ -131,7 +141,9 @@ def burdens(year: int = BALANCE_YEAR) -> pd.DataFrame:
     """Deficit as a share of a year's net current expenditure, every council with both: la_code, la_name, group, deficit, expenditure, burden (%)."""
     deficit = panel.series("dsg_balance_gbp")
     spend = panel.series("net_expenditure", groups=False)
-    made = deficit[deficit["year"] == year][["la_code", "la_name", "group", "value"]].rename(columns={"value": "deficit"})
+    made = deficit[deficit["year"] == year][["la_code", "la_name", "group", "value"]].rename(
+        columns={"value": "deficit"}
+    )
     made["expenditure"] = made["la_code"].map(spend[spend["year"] == year].set_index("la_code")["value"])
     made = made.dropna(subset=["deficit", "expenditure"])
     return made.assign(burden=100 * made["deficit"] / made["expenditure"]).reset_index(drop=True)
@@ -181,7 +193,11 @@ def write_off(share: float) -> pd.DataFrame:
     deficit = deficit[deficit["year"] == BALANCE_YEAR].set_index("la_code")["value"]
     made = people.assign(deficit=people["la_code"].map(deficit)).dropna(subset=["deficit"])
     made["grant"] = made["deficit"].clip(lower=0) * share / 100
-    made["agreement"] = made["la_code"].map(paid_by_balance_date().set_index("la_code")["central"]).where(made["group"] == "safety_valve", 0.0)
+    made["agreement"] = (
+        made["la_code"]
+        .map(paid_by_balance_date().set_index("la_code")["central"])
+        .where(made["group"] == "safety_valve", 0.0)
+    )
     return made.assign(per_head=(made["grant"] + made["agreement"]) / made["pop_0_25"]).reset_index(drop=True)
 
 

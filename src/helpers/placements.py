@@ -15,8 +15,12 @@ PUBLISHED = (2020, 2022)
 
 def _joined() -> pd.DataFrame:
     """la_code, la_name, group, year, independent_share (January), dsg_balance (31 March of the same year), both %."""
-    share = panel.series("independent_share")[["la_code", "la_name", "group", "year", "value"]].rename(columns={"value": "independent_share"})
-    balance = panel.series("dsg_balance_published", groups=False)[["la_code", "year", "value"]].rename(columns={"value": "dsg_balance"})
+    share = panel.series("independent_share")[["la_code", "la_name", "group", "year", "value"]].rename(
+        columns={"value": "independent_share"}
+    )
+    balance = panel.series("dsg_balance_published", groups=False)[["la_code", "year", "value"]].rename(
+        columns={"value": "dsg_balance"}
+    )
     return share.merge(balance, on=["la_code", "year"]).dropna(subset=["independent_share", "dsg_balance"])
 
 
@@ -51,5 +55,10 @@ def deficit_slope(year: int) -> tuple[dict[str, Any], dict[str, Any]]:
     rows = _joined()
     cross = _fit("dsg_balance ~ independent_share", rows[rows["year"] == year], "HC1", str(year))
     often = rows[rows.groupby("la_code")["year"].transform("size") > 1]  # a council seen once has no change to compare
-    within = _fit("dsg_balance ~ independent_share | la_code + year", often, {"CRV1": "la_code"}, f"{PUBLISHED[0]} to {PUBLISHED[1]}")
+    within = _fit(
+        "dsg_balance ~ independent_share | la_code + year",
+        often,
+        {"CRV1": "la_code"},
+        f"{PUBLISHED[0]} to {PUBLISHED[1]}",
+    )
     return cross, within
