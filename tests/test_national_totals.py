@@ -1,4 +1,8 @@
-"""England's totals by year, as the publishers' releases print them, for the series the report uses."""
+"""England's totals by year for the series the report uses.
+
+PRINTED was copied from England's rows as this project read them, so it guards against change; what checks the reading itself is
+`totals.yaml` (figures from the publishers) and the tests below that read the files again.
+"""
 
 import csv
 
@@ -13,7 +17,6 @@ def tables():
     real_tables.ensure()
 
 
-# The releases named in data/raw/datapackage.json; revised figures where a later release revises.
 PRINTED = {
     "requests": {2019: 82329, 2020: 75951, 2021: 93302, 2022: 114482, 2023: 138242, 2024: 154489},
     "refusals": {2019: 18755, 2020: 16406, 2021: 20830, 2022: 25255, 2023: 33141, 2024: 38889},
