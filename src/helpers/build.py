@@ -3,7 +3,7 @@
 A chapter is up to date when everything it read last time still has the same content and everything it wrote is still
 there. Content, not time: a file saved again unchanged runs nothing, and a chapter that comes out as it was runs nothing
 after it. What a chapter reads is seen, not declared: the process that runs it notes each file it opens
-(`kernel.trace`); `reads` and `after` in notebooks/chapters.yaml fix the order, and stand in where the process cannot be
+(`tracing`); `reads` and `after` in notebooks/chapters.yaml fix the order, and stand in where the process cannot be
 watched.
 
 Why this and not pytask, which was tried first: it takes single files named beforehand as what a task reads and makes,
@@ -49,7 +49,17 @@ _UNSEEN = "chapters.yaml"
 _ENTRY = "catalogue entry "
 _CATALOGUE = "data/raw/datapackage.json"
 # How notebooks are run has no part in what they find.
-_ENGINE = {"kernel.py", "runner.py", "build.py", "progress.py", "cluster.py", "command.py", "chapters.py", "engine.py"}
+_ENGINE = {
+    "kernel.py",
+    "runner.py",
+    "build.py",
+    "progress.py",
+    "cluster.py",
+    "command.py",
+    "chapters.py",
+    "engine.py",
+    "tracing.py",
+}
 
 
 class Jobs(Protocol):

@@ -35,10 +35,12 @@ HEAVY = {
     "pyarrow": ["pyarrow.parquet", "pandas.io.parquet"],
     "scipy": ["scipy.stats"],
     "diff_diff": ["diff_diff"],
-    "pyfixest": ["pyfixest"],
+    "pyfixest": ["pyfixest:feols"],
     "pandera": ["pandera.pandas"],
     "yaml": ["yaml"],
 }
+# Not needed by the first chapter; imported while it runs, on a core that has nothing else to do.
+LATER = {"diff_diff", "pyfixest:feols", "scipy.stats"}
 # One thread per process: as many processes as cores already, and sums that do not depend on the number of threads.
 THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")}
 
@@ -132,7 +134,8 @@ class Runner:
         return outcome
 
     def _events(self, job: Job) -> Any:
-        if forks():
+        # A function has no cells to keep apart, and is better off without the memory of libraries it does not use.
+        if forks() and not job.function:
             self.start()
             with self._connect() as connection:
                 connection.send(dataclasses.asdict(job))
@@ -203,11 +206,15 @@ def _serve(address: str, modules: Sequence[str]) -> None:
         from helpers import kernel
 
         kernel.register()
-        kernel.warm([*modules, "papermill.execute", "nbformat.v4"])
+        kernel.warm([*(m for m in modules if m not in LATER), "papermill.execute", "nbformat.v4"])
+        later = [m for m in modules if m in LATER]
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the system
         sleeping = listener._listener._socket  # type: ignore[attr-defined]
         while True:
-            ready, _, _ = select.select([sleeping, sys.stdin.buffer], [], [])
+            ready, _, _ = select.select([sleeping, sys.stdin.buffer], [], [], 0.2 if later else None)
+            if not ready:
+                kernel.warm([later.pop(0)])
+                continue
             if sys.stdin.buffer in ready:
                 os.killpg(os.getpid(), signal.SIGKILL)
             connection = listener.accept()
@@ -239,9 +246,6 @@ def _once(file: str) -> None:
         channel.write(json.dumps(event) + "\n")
         channel.flush()
 
-    from helpers import kernel
-
-    kernel.register()
     outcome = _do(Job(**json.loads(Path(file).read_text(encoding="utf-8"))), tell)
     tell({"event": "done", "outcome": dataclasses.asdict(outcome)})
 
@@ -263,10 +267,10 @@ def _do(job: Job, tell: Listen) -> Outcome:
 def _call(job: Job) -> Outcome:
     import importlib
 
-    from helpers import kernel
+    from helpers import tracing
 
     if job.trace:
-        kernel.trace(job.trace)
+        tracing.trace(job.trace)
     module, _, name = job.function.partition(":")
     result = getattr(importlib.import_module(module), name)(*map(Path, job.arguments))
     return Outcome(job.name, result=None if result is None else str(result))
@@ -277,6 +281,7 @@ def _papermill(job: Job, tell: Listen) -> Outcome:
 
     from helpers import chapters, kernel
 
+    kernel.register()
     steps = chapters.headings(chapters.read(Path(job.notebook)))
     offset = 0
 
