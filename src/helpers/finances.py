@@ -118,10 +118,16 @@ def without_payments() -> pd.DataFrame:
     """Balances of the 38 at 31 March 2024 with payments, and without under each reading of what had been paid.
 
     Columns of `paid_by_balance_date` and: balance, without_low, without_central, without_high (pounds), grant (pounds), expenditure (net
-    current expenditure in 2023-24, pounds).
+    current expenditure in 2023-24, pounds), own_expenditure (the same without education).
     """
     made = paid_by_balance_date()
-    for name, measure in (("balance", "dsg_balance_gbp"), ("grant", "dsg_total"), ("expenditure", "net_expenditure")):
+    measures = {
+        "balance": "dsg_balance_gbp",
+        "grant": "dsg_total",
+        "expenditure": "net_expenditure",
+        "own_expenditure": "expenditure_without_education",
+    }
+    for name, measure in measures.items():
         rows = panel.series(measure, groups=False)
         made[name] = made["la_code"].map(rows[rows["year"] == BALANCE_YEAR].set_index("la_code")["value"])
     for reading in ("low", "central", "high"):
