@@ -122,14 +122,18 @@ def verify() -> None:
 @app.command()
 def extract(
     files: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Official files: zip, csv, xlsx, ods, parquet.")
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="[PATH...]",
+            help="Official files: zip, csv, xlsx, ods, parquet. Without any, only the catalogue is remade.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Where to; data/raw unless given.")] = None,
 ) -> None:
     """Remake the project's extracts from official files, recognised by their contents."""
     from helpers import extraction, paths
 
-    for made in extraction.extract(files, out or paths.raw()):
+    for made in extraction.extract(files or [], out or paths.raw()):
         typer.echo(f"{made.name}: {len(made.rows):,} rows, {'changed' if made.changed else 'as it was'}")
 
 
