@@ -23,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not (ROOT / "data" / "processed" / "council_year.parquet").is_file():
         from helpers import sources
 
-        sources.build()
+        sources.write(sources.build())
 
 
 @pytest.fixture(scope="session")
