@@ -115,3 +115,15 @@ def test_new_chapter_runs_as_it_is_made(tiny):
     assert chapters.parameters(chapters.read(path), "11_transport") == {"first_year": 2019}
     with pytest.raises(AssessError, match="There is already a chapter 11_transport"):
         scaffold.chapter("11_transport")
+
+
+def test_several_files_follow_from(assess, monkeypatch, tmp_path):
+    from helpers import update
+
+    taken = []
+    monkeypatch.setattr(update, "run", lambda files, dry_run, only: taken.append(files) or 0)
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    assert assess("update", "--from", one, two)[0] == 0
+    assert taken == [[one, two]]
+    code, _, said = assess("update", two)
+    assert code == 1 and "only after --from" in said

@@ -83,11 +83,10 @@ def council(
 
 @app.command()
 def update(
+    more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE...]", help="More files after --from.")] = None,
     given: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--from", metavar="FILE", help="Take this file instead of asking the publishers; may be repeated."
-        ),
+        typer.Option("--from", metavar="FILE", help="Take these files instead of asking the publishers."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
     only: Annotated[
@@ -102,8 +101,12 @@ def update(
     Exit codes: 0 nothing new, 10 new data built, 20 could not tell, 30 a person must look.
     """
     from helpers import update as updates
+    from helpers.errors import AssessError
 
-    raise typer.Exit(updates.alarm() if alarm else updates.run(given, dry_run, only or []))
+    if more and not given:
+        raise AssessError(f"{more[0]}: a file is taken only after --from.")
+    files = [*given, *(more or [])] if given else None
+    raise typer.Exit(updates.alarm() if alarm else updates.run(files, dry_run, only or []))
 
 
 @app.command()
