@@ -48,7 +48,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 elif (ROOT / name).is_file():
                     shutil.copy2(ROOT / name, root / name)
             command = [sys.executable, "-m", "helpers.command", "run"]
-            ran = subprocess.run(command, cwd=root, env={**os.environ, "ASSESS_ROOT": str(root)}, capture_output=True, text=True, encoding="utf-8")
+            ran = subprocess.run(
+                command,
+                cwd=root,
+                env={**os.environ, "ASSESS_ROOT": str(root)},
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+            )
             if ran.returncode:
                 pytest.fail(f"The project does not build: {ran.stderr or ran.stdout}", pytrace=False)
             (root / "done").touch()

@@ -1,6 +1,5 @@
 """The comparison of two builds: what it finds, what it leaves alone, and a page that everybody can read."""
 
-# ruff: noqa: E501
 from __future__ import annotations
 
 import itertools
@@ -257,7 +256,12 @@ def test_builds_that_lack_parts(tmp_path):
 def test_numbers_that_are_no_numbers():
     assert changes.crossings(fact(float("nan")), fact(1.0)) == []
     assert changes.crossings(fact("text"), fact("other")) == []
-    assert changes.short("2024") == "2024" and changes.short(1234567.0) == "1,234,567" and changes.short(0.123456) == "0.1235" and changes.short(None) == ""
+    assert (
+        changes.short("2024") == "2024"
+        and changes.short(1234567.0) == "1,234,567"
+        and changes.short(0.123456) == "0.1235"
+        and changes.short(None) == ""
+    )
 
 
 # --- differences of tables ------------------------------------------------------------------------------------------

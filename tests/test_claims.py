@@ -186,7 +186,7 @@ def test_bad_entries_name_file_claim_and_fault(name, tmp_path):
 
 def test_a_claim_tested_twice_is_an_error(tmp_path):
     test_of(EFFECT, tmp_path, "one")
-    with pytest.raises(AssessError, match="tested twice; also in one.yaml"):
+    with pytest.raises(AssessError, match=r"tested twice; also in one\.yaml"):
         test_of(EFFECT, tmp_path, "two")
 
 

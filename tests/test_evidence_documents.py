@@ -32,7 +32,7 @@ def test_kappa_of_full_and_chance_agreement() -> None:
 
 @pytest.mark.parametrize(("first", "second"), [([], []), (["a"], ["a", "b"]), (["a", "a"], ["a", "a"])])
 def test_kappa_without_a_value_says_so(first: list[str], second: list[str]) -> None:
-    with pytest.raises(AssessError, match="[Kk]appa"):
+    with pytest.raises(AssessError, match=r"[Kk]appa"):
         double_coding.kappa(first, second)
 
 
@@ -115,7 +115,9 @@ def test_gross_and_net_are_never_joined(council: str, one: str, two: str, may: b
         ("none", None, 1, 2, False, False, "no number found"),
     ],
 )
-def test_what_became_of_a_promise(kind: str, promised: float | None, base: float, latest: float, due: bool, change: bool, words: str) -> None:
+def test_what_became_of_a_promise(
+    kind: str, promised: float | None, base: float, latest: float, due: bool, change: bool, words: str
+) -> None:
     assert documents._judged(kind, promised, base, latest, due, change) == words
 
 
@@ -127,7 +129,9 @@ def test_strength_of_documents() -> None:
     assert documents.strength([]) == "weak"
 
 
-built = pytest.mark.skipif(not (paths.processed() / "evidence" / "transfers.parquet").is_file(), reason="processed tables are not built")
+built = pytest.mark.skipif(
+    not (paths.processed() / "evidence" / "transfers.parquet").is_file(), reason="processed tables are not built"
+)
 
 
 @built
@@ -146,7 +150,13 @@ def test_slippage_compares_like_with_like() -> None:
 @built
 def test_every_council_has_a_row_in_the_matrix_and_the_standing() -> None:
     assert len(documents.condition_matrix()) == len(documents.standing()) == 38
-    assert set(documents.standing()["standing"]) <= {"off plan", "on plan", "both, at different times", "weak evidence only", "nothing found"}
+    assert set(documents.standing()["standing"]) <= {
+        "off plan",
+        "on plan",
+        "both, at different times",
+        "weak evidence only",
+        "nothing found",
+    }
 
 
 @built

@@ -38,14 +38,20 @@ def test_periods(text: str, label: str, kind: str, first: int | None, last: int 
     assert periods.period(text) == periods.Period(label, kind, first, last)
 
 
-@pytest.mark.parametrize("text", ["2022/24", "2022", "22/23", "next year", "2022/23-2021/22", "2022-2022", "2022/23 to", "year four"])
+@pytest.mark.parametrize(
+    "text", ["2022/24", "2022", "22/23", "next year", "2022/23-2021/22", "2022-2022", "2022/23 to", "year four"]
+)
 def test_what_is_not_a_period(text: str) -> None:
     expected = periods.Period("2022", "calendar_year", 2022, 2022) if text == "2022" else None
     assert periods.period(text) == expected
 
 
 def test_only_one_year_is_a_year() -> None:
-    years = {t: p.year for t in ("2022/23", "2021/22-2025/26", "2023/24 onwards", "cumulative to 2024-25") if (p := periods.period(t))}
+    years = {
+        t: p.year
+        for t in ("2022/23", "2021/22-2025/26", "2023/24 onwards", "cumulative to 2024-25")
+        if (p := periods.period(t))
+    }
     assert years == {"2022/23": 2023, "2021/22-2025/26": None, "2023/24 onwards": None, "cumulative to 2024-25": 2025}
 
 

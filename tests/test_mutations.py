@@ -1,6 +1,5 @@
 """Every corruption of a real input ends in the right answer or a clear refusal; the table of them is docs/mutations.md."""
 
-# ruff: noqa: E501
 from __future__ import annotations
 
 import csv

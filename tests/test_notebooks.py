@@ -28,9 +28,30 @@ def nbval(notebook: Path, root: Path, mode: str) -> subprocess.CompletedProcess[
     """Run one notebook by nbval, in a kernel whose project is `root`; what the chapter finds is kept apart from the build."""
     environment = {**os.environ, "ASSESS_ROOT": str(root), "ASSESS_VARIANT": "nbval", "OMP_NUM_THREADS": "1"}
     environment.pop("PYTEST_ADDOPTS", None)
-    command = [sys.executable, "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "-p", "no:xdist", "-c", os.devnull]
-    command += ["--rootdir", str(notebook.parent), mode, "--nbval-cell-timeout=240", "--nbval-kernel-startup-timeout=120", str(notebook)]
-    return subprocess.run(command, cwd=notebook.parent, env=environment, capture_output=True, text=True, encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--color=no",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-c",
+        os.devnull,
+    ]
+    command += [
+        "--rootdir",
+        str(notebook.parent),
+        mode,
+        "--nbval-cell-timeout=240",
+        "--nbval-kernel-startup-timeout=120",
+        str(notebook),
+    ]
+    return subprocess.run(
+        command, cwd=notebook.parent, env=environment, capture_output=True, text=True, encoding="utf-8"
+    )
 
 
 def passed(ran: subprocess.CompletedProcess[str]) -> int:
@@ -58,7 +79,11 @@ def test_example_is_not_vacuous(path):
     """At least half its cells show something, in words and numbers that nbval compares."""
     notebook = load(path)
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    shown = [cell for cell in with_outputs(notebook) if any(len(t) > 3 for o in stored.texts(cell["outputs"]) for t in text_of(o))]
+    shown = [
+        cell
+        for cell in with_outputs(notebook)
+        if any(len(t) > 3 for o in stored.texts(cell["outputs"]) for t in text_of(o))
+    ]
     assert shown and 2 * len(shown) >= len(code)
     assert "NBVAL_" not in "".join(chapters.source(cell) for cell in code)
     assert not any(tag.startswith("nbval-") for cell in code for tag in cell["metadata"].get("tags", []))
@@ -91,7 +116,11 @@ def test_every_sentence_of_a_chapter_is_checked(name):
     for cell in said:
         assert stored.CHECKED in cell["metadata"]["tags"], f"run `python -m helpers.stored {name}`"
         assert len("".join("".join(o["data"]["text/markdown"]) for o in cell["outputs"]).strip()) > 20
-    assert not any(stored.CHECKED in cell["metadata"].get("tags", []) and not cell["outputs"] for cell in notebook["cells"] if cell["cell_type"] == "code")
+    assert not any(
+        stored.CHECKED in cell["metadata"].get("tags", []) and not cell["outputs"]
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code"
+    )
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -109,7 +138,11 @@ def test_a_changed_number_in_an_example_fails(built, tmp_path):
     text = json.dumps(notebook)
     path.write_text(text, encoding="utf-8")
     whole = passed(nbval(path, built, "--nbval"))
-    cell = next(c for c in with_outputs(notebook)[::-1] if re.search(r"\d", json.dumps(c["outputs"][-1].get("data", c["outputs"][-1].get("text")))))
+    cell = next(
+        c
+        for c in with_outputs(notebook)[::-1]
+        if re.search(r"\d", json.dumps(c["outputs"][-1].get("data", c["outputs"][-1].get("text"))))
+    )
     output = cell["outputs"][-1]
     lines = output["data"]["text/plain"] if "data" in output else output["text"]
     changed = re.sub(r"\d(?=\D*$)", lambda m: str((int(m[0]) + 1) % 10), "".join(lines))
@@ -125,7 +158,11 @@ def test_a_changed_number_in_an_example_fails(built, tmp_path):
 
 def test_a_changed_sentence_in_a_chapter_fails(built, tmp_path):
     notebook = load(built / "notebooks" / "02_programme.ipynb")
-    said = next(cell for cell in with_outputs(notebook) if re.search(r"\d", "".join(cell["outputs"][0]["data"]["text/markdown"])))
+    said = next(
+        cell
+        for cell in with_outputs(notebook)
+        if re.search(r"\d", "".join(cell["outputs"][0]["data"]["text/markdown"]))
+    )
     data = said["outputs"][0]["data"]
     for kind in data:
         data[kind] = re.sub(r"\d", lambda m: str((int(m[0]) + 1) % 10), "".join(data[kind]), count=1)
@@ -139,15 +176,33 @@ def test_a_changed_sentence_in_a_chapter_fails(built, tmp_path):
 
 
 def chapter_with(*cells: dict[str, Any]) -> dict[str, Any]:
-    return {"cells": list(cells), "metadata": {"kernelspec": {"name": "python3", "display_name": "P", "language": "python"}, "widgets": 1}, "nbformat": 4, "nbformat_minor": 5}
+    return {
+        "cells": list(cells),
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "P", "language": "python"}, "widgets": 1},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
 
 
-def code(id: str, source: str, *outputs: dict[str, Any], tags: tuple[str, ...] = (), count: int | None = 7) -> dict[str, Any]:
-    return {"cell_type": "code", "id": id, "source": source, "metadata": {"tags": list(tags)} if tags else {}, "outputs": list(outputs), "execution_count": count}
+def code(
+    id: str, source: str, *outputs: dict[str, Any], tags: tuple[str, ...] = (), count: int | None = 7
+) -> dict[str, Any]:
+    return {
+        "cell_type": "code",
+        "id": id,
+        "source": source,
+        "metadata": {"tags": list(tags)} if tags else {},
+        "outputs": list(outputs),
+        "execution_count": count,
+    }
 
 
 def shown(kind: str, text: str, **assess: Any) -> dict[str, Any]:
-    return {"output_type": "display_data", "data": {kind: text, "text/plain": text, "text/html": "<p>"}, "metadata": {"assess": assess}}
+    return {
+        "output_type": "display_data",
+        "data": {kind: text, "text/plain": text, "text/html": "<p>"},
+        "metadata": {"assess": assess},
+    }
 
 
 def test_prose_and_small_tables_are_stored_and_nothing_else():
@@ -162,10 +217,19 @@ def test_prose_and_small_tables_are_stored_and_nothing_else():
     made = stored.refreshed(source, executed, "x")
     assert [bool(c["outputs"]) for c in made["cells"]] == [False, True, True, False, False]
     assert [c["execution_count"] for c in made["cells"]] == [None, 1, 1, None, None]
-    assert made["cells"][1]["outputs"] == [{"data": {"text/markdown": ["It is 1."], "text/plain": ["It is 1."]}, "metadata": {}, "output_type": "display_data"}]
+    assert made["cells"][1]["outputs"] == [
+        {
+            "data": {"text/markdown": ["It is 1."], "text/plain": ["It is 1."]},
+            "metadata": {},
+            "output_type": "display_data",
+        }
+    ]
     assert made["cells"][2]["metadata"] == {"tags": ["annex", "nbval-check-output"]}
     assert stored.cleaned(made) == made == stored.refreshed(made, executed, "x")
-    assert made["metadata"] == {"kernelspec": {"name": "python3", "display_name": "P", "language": "python"}, "language_info": {"name": "python"}}
+    assert made["metadata"] == {
+        "kernelspec": {"name": "python3", "display_name": "P", "language": "python"},
+        "language_info": {"name": "python"},
+    }
 
 
 def test_a_cell_edited_since_its_run_is_not_given_old_outputs():
@@ -195,21 +259,31 @@ def test_the_filter_gives_back_what_it_cannot_read():
 
 def test_git_filter_in_a_clone(tmp_path):
     """The line in notebooks/README.md: what is committed is clean, what is in the working folder keeps its outputs."""
-    line = next(one for one in (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8").splitlines() if "filter.notebook.clean" in one)
+    line = next(
+        one
+        for one in (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8").splitlines()
+        if "filter.notebook.clean" in one
+    )
     place = tmp_path / "notebooks"
     place.mkdir()
     (tmp_path / ".gitattributes").write_bytes((ROOT / ".gitattributes").read_bytes())
     full = chapter_with(
-        code("a", "figure", shown("image/png", "AAAA")), code("b", "%%prose\nIt is {x}.", shown("text/markdown", "It is 1."), tags=(stored.CHECKED,))
+        code("a", "figure", shown("image/png", "AAAA")),
+        code("b", "%%prose\nIt is {x}.", shown("text/markdown", "It is 1."), tags=(stored.CHECKED,)),
     )
     (place / "x.ipynb").write_text(json.dumps(full), encoding="utf-8")
-    git = lambda *words: subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout  # noqa: E731
+    git = lambda *words: (
+        subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    )  # noqa: E731
     git("init", "-q")
     subprocess.run(line.replace("python -m", f"{sys.executable} -m"), cwd=tmp_path, check=True, shell=True)
     git("add", "-A")
     committed = json.loads(git("show", ":notebooks/x.ipynb"))
     assert [bool(c["outputs"]) for c in committed["cells"]] == [False, True]
-    assert committed["metadata"]["kernelspec"]["name"] == "python3" and [c["id"] for c in committed["cells"]] == ["a", "b"]
+    assert committed["metadata"]["kernelspec"]["name"] == "python3" and [c["id"] for c in committed["cells"]] == [
+        "a",
+        "b",
+    ]
     assert json.loads((place / "x.ipynb").read_text(encoding="utf-8")) == full
     full["cells"][1]["execution_count"] = 12
     (place / "x.ipynb").write_text(json.dumps(full), encoding="utf-8")

@@ -1,6 +1,5 @@
 """A very small project for the tests of the update: one table, a build of one second, and the stand-in publishers."""
 
-# ruff: noqa: E501
 from __future__ import annotations
 
 import csv

@@ -176,7 +176,7 @@ def _colours() -> str:
         ]
         rules.append(f'svg[data-show="m{position}"] .m{position}-x {{ fill: var(--paper); stroke: var(--muted); }}')
     rules += [f'svg[data-show="mc"] .mc-{i} {{ fill: {shade}; }}' for i, shade in enumerate(CHANGE_SHADES)]
-    rules.append(f'svg[data-show="mc"] .mc-x {{ fill: var(--paper); stroke: var(--muted); }}')
+    rules.append('svg[data-show="mc"] .mc-x { fill: var(--paper); stroke: var(--muted); }')
     return "\n".join(rules)
 
 

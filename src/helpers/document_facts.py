@@ -25,34 +25,66 @@ def coverage(book: Book, frame: pd.DataFrame) -> None:
     book.fact("documents.n", len(held), "count", sources=["documents"])
     for grade, count in held["grade"].value_counts().items():
         book.fact(f"documents.{grade}", int(count), "count", n=len(held), sources=["documents"])
-        book.fact(f"documents.{grade}.share", 100 * count / len(held), "%", n=len(held), digits=0, sources=["documents"])
+        book.fact(
+            f"documents.{grade}.share", 100 * count / len(held), "%", n=len(held), digits=0, sources=["documents"]
+        )
     book.fact("documents.most", int(frame["documents"].max()), "count", sources=["documents"])
     book.fact("documents.most.council", str(frame.loc[frame["documents"].idxmax(), "council"]), sources=["documents"])
     book.fact("documents.fewest", int(frame["documents"].min()), "count", sources=["documents"])
     book.fact("documents.none_strong", int((frame["strong"] == 0).sum()), "count", n=len(frame), sources=["documents"])
     forums = documents.pages_of_forums()
     book.fact("documents.forum.papers", len(forums), "count", sources=["documents"])
-    book.fact("documents.forum.councils", int(forums["la_code"].nunique()), "count", n=len(frame), sources=["documents"])
+    book.fact(
+        "documents.forum.councils", int(forums["la_code"].nunique()), "count", n=len(frame), sources=["documents"]
+    )
 
 
 def conditions(book: Book, matrix: pd.DataFrame, by_category: pd.DataFrame) -> None:
     """documents.conditions.* and documents.category.CATEGORY.councils: councils counted on strong and middle documents."""
     held = documents.table("conditions")
     firm_matrix = documents.condition_matrix(weak=False)
-    book.fact("documents.conditions.firm_councils", int(firm_matrix.sum(axis=1).gt(0).sum()), "count", n=len(matrix), sources=["conditions"])
+    book.fact(
+        "documents.conditions.firm_councils",
+        int(firm_matrix.sum(axis=1).gt(0).sum()),
+        "count",
+        n=len(matrix),
+        sources=["conditions"],
+    )
     book.fact("documents.conditions.n", len(held), "count", sources=["conditions"])
     book.fact("documents.conditions.categories", int((matrix.sum() > 0).sum()), "count", sources=["conditions"])
-    book.fact("documents.conditions.councils", int(matrix.sum(axis=1).gt(0).sum()), "count", n=len(matrix), sources=["conditions"])
-    book.fact("documents.conditions.numbers", int((held["target_number"] != "").sum()), "count", n=len(held), sources=["conditions"])
+    book.fact(
+        "documents.conditions.councils",
+        int(matrix.sum(axis=1).gt(0).sum()),
+        "count",
+        n=len(matrix),
+        sources=["conditions"],
+    )
+    book.fact(
+        "documents.conditions.numbers",
+        int((held["target_number"] != "").sum()),
+        "count",
+        n=len(held),
+        sources=["conditions"],
+    )
     for row in by_category.itertuples():
-        book.fact(f"documents.category.{row.category}.councils", int(row.firm), "count", n=len(matrix), sources=["conditions"])
+        book.fact(
+            f"documents.category.{row.category}.councils", int(row.firm), "count", n=len(matrix), sources=["conditions"]
+        )
     top = by_category.head(3)
     for place, row in zip(("first", "second", "third"), top.itertuples(), strict=True):
         book.fact(f"documents.category.{place}", str(row.category_words).lower(), sources=["conditions"])
         book.fact(f"documents.category.{place}.councils", int(row.firm), "count", n=len(matrix), sources=["conditions"])
     firm = by_category.set_index("category")["firm"]
-    book.fact("documents.governance.councils", int(firm["governance_data"]), "count", n=len(matrix), sources=["conditions"])
-    book.fact("documents.decisions.councils", int(firm["ehcp_decision_making"]), "count", n=len(matrix), sources=["conditions"])
+    book.fact(
+        "documents.governance.councils", int(firm["governance_data"]), "count", n=len(matrix), sources=["conditions"]
+    )
+    book.fact(
+        "documents.decisions.councils",
+        int(firm["ehcp_decision_making"]),
+        "count",
+        n=len(matrix),
+        sources=["conditions"],
+    )
 
 
 def promises(book: Book, frame: pd.DataFrame, followed: pd.DataFrame) -> None:
@@ -64,40 +96,142 @@ def promises(book: Book, frame: pd.DataFrame, followed: pd.DataFrame) -> None:
         "not_kept": ["missed", "not yet met", "the other way", "above forecast", "above forecast so far"],
     }
     book.fact("documents.promises.n", n, "count", sources=["conditions", "trajectories"])
-    book.fact("documents.promises.councils", int(frame["council"].nunique()), "count", sources=["conditions", "trajectories"])
+    book.fact(
+        "documents.promises.councils", int(frame["council"].nunique()), "count", sources=["conditions", "trajectories"]
+    )
     for name, words in groups.items():
-        book.fact(f"documents.promises.{name}", int(frame["outcome"].isin(words).sum()), "count", n=n, sources=["conditions", "trajectories"])
+        book.fact(
+            f"documents.promises.{name}",
+            int(frame["outcome"].isin(words).sum()),
+            "count",
+            n=n,
+            sources=["conditions", "trajectories"],
+        )
 
     book.fact("documents.promises.weak", len(frame_all) - n, "count", sources=["conditions", "trajectories"])
     requests = documents.promise(frame, "Torbay", "requests")
-    book.fact("documents.promise.torbay.requests.latest", requests["latest"], "count", digits=0, sources=[measures.get("requests").source], years=str(requests["latest_year"]))
-    book.fact("documents.promise.torbay.requests.base", requests["base"], "count", digits=0, sources=[measures.get("requests").source], years=str(requests["base_year"]))
+    book.fact(
+        "documents.promise.torbay.requests.latest",
+        requests["latest"],
+        "count",
+        digits=0,
+        sources=[measures.get("requests").source],
+        years=str(requests["latest_year"]),
+    )
+    book.fact(
+        "documents.promise.torbay.requests.base",
+        requests["base"],
+        "count",
+        digits=0,
+        sources=[measures.get("requests").source],
+        years=str(requests["base_year"]),
+    )
     book.fact("documents.promise.torbay.requests.year", str(requests["latest_year"]))
-    book.fact("documents.promise.torbay.requests.over", requests["latest"] - requests["promised"], "per month", digits=0, sources=[measures.get("requests").source])
+    book.fact(
+        "documents.promise.torbay.requests.over",
+        requests["latest"] - requests["promised"],
+        "per month",
+        digits=0,
+        sources=[measures.get("requests").source],
+    )
     plans = documents.promise(frame, "Torbay", "plans", number=True)
-    book.fact("documents.promise.torbay.plans.latest", plans["latest"], "count", sources=[measures.get("plans").source], years=str(plans["latest_year"]))
-    book.fact("documents.promise.torbay.plans.over", plans["latest"] - plans["promised"], "count", sources=[measures.get("plans").source])
+    book.fact(
+        "documents.promise.torbay.plans.latest",
+        plans["latest"],
+        "count",
+        sources=[measures.get("plans").source],
+        years=str(plans["latest_year"]),
+    )
+    book.fact(
+        "documents.promise.torbay.plans.over",
+        plans["latest"] - plans["promised"],
+        "count",
+        sources=[measures.get("plans").source],
+    )
     ceased = documents.promise(frame, "Torbay", "ceased_plans")
-    book.fact("documents.promise.torbay.ceased.latest", ceased["latest"], "count", sources=[measures.get("ceased_plans").source], years=str(ceased["latest_year"]))
-    book.fact("documents.promise.torbay.ceased.base", ceased["base"], "count", sources=[measures.get("ceased_plans").source], years=str(ceased["base_year"]))
+    book.fact(
+        "documents.promise.torbay.ceased.latest",
+        ceased["latest"],
+        "count",
+        sources=[measures.get("ceased_plans").source],
+        years=str(ceased["latest_year"]),
+    )
+    book.fact(
+        "documents.promise.torbay.ceased.base",
+        ceased["base"],
+        "count",
+        sources=[measures.get("ceased_plans").source],
+        years=str(ceased["base_year"]),
+    )
     book.fact("documents.promise.torbay.ceased.base_year", str(ceased["base_year"]))
     special = documents.promise(frame, "Torbay", "special_share")
-    book.fact("documents.promise.torbay.special.change", special["council_change"], "pp", sources=[measures.get("plans").source])
+    book.fact(
+        "documents.promise.torbay.special.change",
+        special["council_change"],
+        "pp",
+        sources=[measures.get("plans").source],
+    )
     _torbay(book)
     kent = documents.promise(frame, "Kent", "plans_special_independent")
-    book.fact("documents.promise.kent.independent.change", kent["council_change"], "%", sources=[measures.get("plans").source], years=(kent["base_year"], kent["latest_year"]))
-    book.fact("documents.promise.kent.independent.england", kent["england_change"], "%", sources=[measures.get("plans").source], years=(kent["base_year"], kent["latest_year"]))
-    book.fact("documents.promise.kent.independent.gap", kent["council_change"] - kent["england_change"], "pp", sources=[measures.get("plans").source])
+    book.fact(
+        "documents.promise.kent.independent.change",
+        kent["council_change"],
+        "%",
+        sources=[measures.get("plans").source],
+        years=(kent["base_year"], kent["latest_year"]),
+    )
+    book.fact(
+        "documents.promise.kent.independent.england",
+        kent["england_change"],
+        "%",
+        sources=[measures.get("plans").source],
+        years=(kent["base_year"], kent["latest_year"]),
+    )
+    book.fact(
+        "documents.promise.kent.independent.gap",
+        kent["council_change"] - kent["england_change"],
+        "pp",
+        sources=[measures.get("plans").source],
+    )
     barnsley = documents.promise(frame, "Barnsley", "plans")
-    book.fact("documents.promise.barnsley.plans", barnsley["latest"], "count", sources=[measures.get("plans").source], years=str(barnsley["latest_year"]))
+    book.fact(
+        "documents.promise.barnsley.plans",
+        barnsley["latest"],
+        "count",
+        sources=[measures.get("plans").source],
+        years=str(barnsley["latest_year"]),
+    )
     book.fact("documents.promise.barnsley.forecast", barnsley["promised"], "count", sources=["trajectories"])
-    book.fact("documents.promise.barnsley.over", barnsley["latest"] - barnsley["promised"], "count", sources=[measures.get("plans").source, "trajectories"])
+    book.fact(
+        "documents.promise.barnsley.over",
+        barnsley["latest"] - barnsley["promised"],
+        "count",
+        sources=[measures.get("plans").source, "trajectories"],
+    )
     rotherham = documents.promise(frame, "Rotherham", "plans")
-    book.fact("documents.promise.rotherham.plans.change", rotherham["council_change"], "%", sources=[measures.get("plans").source], years=(rotherham["base_year"], rotherham["latest_year"]))
-    book.fact("documents.promise.rotherham.plans.england", rotherham["england_change"], "%", sources=[measures.get("plans").source], years=(rotherham["base_year"], rotherham["latest_year"]))
+    book.fact(
+        "documents.promise.rotherham.plans.change",
+        rotherham["council_change"],
+        "%",
+        sources=[measures.get("plans").source],
+        years=(rotherham["base_year"], rotherham["latest_year"]),
+    )
+    book.fact(
+        "documents.promise.rotherham.plans.england",
+        rotherham["england_change"],
+        "%",
+        sources=[measures.get("plans").source],
+        years=(rotherham["base_year"], rotherham["latest_year"]),
+    )
     haringey = documents.promise(frame, "Haringey", "plans")
     book.fact("documents.promise.haringey.plans.aim", haringey["promised"], "count", sources=["trajectories"])
-    book.fact("documents.promise.haringey.plans.change", haringey["latest"] - haringey["base"], "count", sources=[measures.get("plans").source], years=(haringey["base_year"], haringey["latest_year"]))
+    book.fact(
+        "documents.promise.haringey.plans.change",
+        haringey["latest"] - haringey["base"],
+        "count",
+        sources=[measures.get("plans").source],
+        years=(haringey["base_year"], haringey["latest_year"]),
+    )
     for row in followed.itertuples():
         book.fact(f"documents.followed.{row.category}.with", row.with_pct, "%", n=int(row.with_n), digits=0)
         book.fact(f"documents.followed.{row.category}.without", row.without_pct, "%", n=int(row.without_n), digits=0)
@@ -106,18 +240,45 @@ def promises(book: Book, frame: pd.DataFrame, followed: pd.DataFrame) -> None:
 
 def _torbay(book: Book) -> None:
     """Torbay's refusal rate and appeals from open data, for the minutes' claims."""
-    rows = {name: panel.series(name).query("la_name == 'Torbay'").dropna(subset=["value"]).set_index("year")["value"] for name in ("refusal_to_assess", "appeals")}
+    rows = {
+        name: panel.series(name).query("la_name == 'Torbay'").dropna(subset=["value"]).set_index("year")["value"]
+        for name in ("refusal_to_assess", "appeals")
+    }
     refusals, appeals = rows["refusal_to_assess"], rows["appeals"]
     source = {name: measures.get(name).source for name in rows}
     after = refusals[refusals.index >= 2022]
-    book.fact("documents.promise.torbay.refusal.peak", after.max(), "%", sources=[source["refusal_to_assess"]], years=str(after.idxmax()))
+    book.fact(
+        "documents.promise.torbay.refusal.peak",
+        after.max(),
+        "%",
+        sources=[source["refusal_to_assess"]],
+        years=str(after.idxmax()),
+    )
     book.fact("documents.promise.torbay.refusal.peak_year", str(after.idxmax()))
-    book.fact("documents.promise.torbay.refusal.latest", refusals.iloc[-1], "%", sources=[source["refusal_to_assess"]], years=str(refusals.index[-1]))
+    book.fact(
+        "documents.promise.torbay.refusal.latest",
+        refusals.iloc[-1],
+        "%",
+        sources=[source["refusal_to_assess"]],
+        years=str(refusals.index[-1]),
+    )
     book.fact("documents.promise.torbay.refusal.latest_year", str(refusals.index[-1]))
     england = float(panel.england("refusal_to_assess", int(after.idxmax())))
-    book.fact("documents.promise.torbay.refusal.england", england, "%", sources=[source["refusal_to_assess"]], years=str(after.idxmax()))
+    book.fact(
+        "documents.promise.torbay.refusal.england",
+        england,
+        "%",
+        sources=[source["refusal_to_assess"]],
+        years=str(after.idxmax()),
+    )
     base = appeals[2022]
-    book.fact("documents.promise.torbay.appeals.latest", appeals.iloc[-1], "count", sources=[source["appeals"]], years=str(appeals.index[-1]))
+    book.fact(
+        "documents.promise.torbay.appeals.latest",
+        appeals.iloc[-1],
+        "count",
+        sources=[source["appeals"]],
+        years=str(appeals.index[-1]),
+    )
     book.fact("documents.promise.torbay.appeals.year", str(appeals.index[-1]))
     book.fact("documents.promise.torbay.appeals.base", base, "count", sources=[source["appeals"]], years="2022")
     book.fact("documents.promise.torbay.appeals.base_year", "2022")
@@ -128,24 +289,81 @@ def outturn(book: Book, slips: pd.DataFrame, standing: pd.DataFrame) -> None:
     firm = slips[slips["grade"].isin(_FIRM)]
     for name, frame in (("firm", firm), ("all", slips)):
         book.fact(f"plan_outturn.compared.{name}", len(frame), "count", sources=["trajectories"])
-        book.fact(f"plan_outturn.compared_councils.{name}", int(frame["la_code"].nunique()), "count", sources=["trajectories"])
-        book.fact(f"plan_outturn.over.{name}", int((frame["slip"] > 0).sum()), "count", n=len(frame), sources=["trajectories"])
-        book.fact(f"plan_outturn.over_councils.{name}", int(frame.loc[frame["slip"] > 0, "la_code"].nunique()), "count", sources=["trajectories"])
-    book.fact("plan_outturn.actual.firm", int((firm["outturn_kind"] == "actual").sum()), "count", n=len(firm), sources=["trajectories"])
+        book.fact(
+            f"plan_outturn.compared_councils.{name}", int(frame["la_code"].nunique()), "count", sources=["trajectories"]
+        )
+        book.fact(
+            f"plan_outturn.over.{name}", int((frame["slip"] > 0).sum()), "count", n=len(frame), sources=["trajectories"]
+        )
+        book.fact(
+            f"plan_outturn.over_councils.{name}",
+            int(frame.loc[frame["slip"] > 0, "la_code"].nunique()),
+            "count",
+            sources=["trajectories"],
+        )
+    book.fact(
+        "plan_outturn.actual.firm",
+        int((firm["outturn_kind"] == "actual").sum()),
+        "count",
+        n=len(firm),
+        sources=["trajectories"],
+    )
     book.fact("plan_outturn.median", firm["slip"].median() / 1e6, "gbp_m", n=len(firm), sources=["trajectories"])
-    book.fact("plan_outturn.median_pct", firm["slip_pct"].median(), "%", n=len(firm), sources=["trajectories", "dsg_allocations"])
+    book.fact(
+        "plan_outturn.median_pct",
+        firm["slip_pct"].median(),
+        "%",
+        n=len(firm),
+        sources=["trajectories", "dsg_allocations"],
+    )
     worst = firm.loc[firm["slip_pct"].idxmax()]
     book.fact("plan_outturn.worst.council", str(worst["council"]), sources=["trajectories"])
     book.fact("plan_outturn.worst", worst["slip"] / 1e6, "gbp_m", sources=["trajectories"])
     book.fact("plan_outturn.worst_pct", worst["slip_pct"], "%", sources=["trajectories", "dsg_allocations"])
     found = documents.balances("cumulative_deficit")
-    book.fact("plan_outturn.figures", len(found) + len(documents.balances("in_year_deficit")), "count", sources=["trajectories"])
-    book.fact("plan_outturn.nothing", len(standing) - int(found["la_code"].nunique()), "count", n=len(standing), sources=["trajectories"])
-    book.fact("plan_outturn.with_plan", int(found.loc[found["kind"] == "planned", "la_code"].nunique()), "count", n=len(standing), sources=["trajectories"])
-    for words, name in (("off plan", "off"), ("on plan", "on"), ("both, at different times", "both"), ("weak evidence only", "weak"), ("nothing found", "none")):
-        book.fact(f"plan_outturn.standing.{name}", int((standing["standing"] == words).sum()), "count", n=len(standing), sources=["effects", "events", "trajectories"])
+    book.fact(
+        "plan_outturn.figures",
+        len(found) + len(documents.balances("in_year_deficit")),
+        "count",
+        sources=["trajectories"],
+    )
+    book.fact(
+        "plan_outturn.nothing",
+        len(standing) - int(found["la_code"].nunique()),
+        "count",
+        n=len(standing),
+        sources=["trajectories"],
+    )
+    book.fact(
+        "plan_outturn.with_plan",
+        int(found.loc[found["kind"] == "planned", "la_code"].nunique()),
+        "count",
+        n=len(standing),
+        sources=["trajectories"],
+    )
+    for words, name in (
+        ("off plan", "off"),
+        ("on plan", "on"),
+        ("both, at different times", "both"),
+        ("weak evidence only", "weak"),
+        ("nothing found", "none"),
+    ):
+        book.fact(
+            f"plan_outturn.standing.{name}",
+            int((standing["standing"] == words).sum()),
+            "count",
+            n=len(standing),
+            sources=["effects", "events", "trajectories"],
+        )
     off = standing["standing"].isin(["off plan", "both, at different times"]).sum()
-    book.fact("plan_outturn.off_share", 100 * off / len(standing), "%", n=len(standing), digits=0, sources=["effects", "events", "trajectories"])
+    book.fact(
+        "plan_outturn.off_share",
+        100 * off / len(standing),
+        "%",
+        n=len(standing),
+        digits=0,
+        sources=["effects", "events", "trajectories"],
+    )
     devon = slips[(slips["council"] == "Devon") & (slips["measure"] == "in_year_deficit")].iloc[0]
     book.fact("plan_outturn.devon.planned", devon["planned"] / 1e6, "gbp_m", sources=["trajectories"])
     book.fact("plan_outturn.devon.latest", devon["outturn"] / 1e6, "gbp_m", sources=["trajectories"])
@@ -167,22 +385,61 @@ def said(book: Book, frame: pd.DataFrame) -> None:
     book.fact("documents.effects.weak", int(frame["weak"].sum()), "count", sources=["effects"])
     for weight in ("firm", "weak"):
         total, bad = frame[weight].sum(), frame[f"{weight}_negative"].sum()
-        book.fact(f"documents.effects.{weight}.negative", 100 * bad / total, "%", n=int(total), digits=0, sources=["effects"])
-        book.fact(f"documents.effects.{weight}.positive", 100 * frame[f"{weight}_positive"].sum() / total, "%", n=int(total), digits=0, sources=["effects"])
+        book.fact(
+            f"documents.effects.{weight}.negative", 100 * bad / total, "%", n=int(total), digits=0, sources=["effects"]
+        )
+        book.fact(
+            f"documents.effects.{weight}.positive",
+            100 * frame[f"{weight}_positive"].sum() / total,
+            "%",
+            n=int(total),
+            digits=0,
+            sources=["effects"],
+        )
     for row in frame.itertuples():
         for tone in ("positive", "mixed", "negative"):
-            book.fact(f"documents.{row.stakeholder.lower()}.{tone}", int(getattr(row, f"firm_{tone}")), "count", n=int(row.firm), sources=["effects"])
+            book.fact(
+                f"documents.{row.stakeholder.lower()}.{tone}",
+                int(getattr(row, f"firm_{tone}")),
+                "count",
+                n=int(row.firm),
+                sources=["effects"],
+            )
         book.fact(f"documents.{row.stakeholder.lower()}.firm", int(row.firm), "count", sources=["effects"])
     schools = frame.set_index("stakeholder").loc["schools"]
-    book.fact("documents.schools.balance", int(schools["firm_positive"] - schools["firm_negative"]), "count", n=int(schools["firm"]), sources=["effects"])
+    book.fact(
+        "documents.schools.balance",
+        int(schools["firm_positive"] - schools["firm_negative"]),
+        "count",
+        n=int(schools["firm"]),
+        sources=["effects"],
+    )
     moves = documents.table("transfers")
     book.fact("documents.transfers.n", len(moves), "count", sources=["transfers"])
     book.fact("documents.transfers.councils", int(moves["la_code"].nunique()), "count", sources=["transfers"])
     for word in ("agreed", "reluctant", "opposed", "not found"):
-        book.fact(f"documents.transfers.{_key(word)}", int((moves["schools"] == word).sum()), "count", n=len(moves), sources=["transfers"])
+        book.fact(
+            f"documents.transfers.{_key(word)}",
+            int((moves["schools"] == word).sum()),
+            "count",
+            n=len(moves),
+            sources=["transfers"],
+        )
     for word in ("made", "asked", "reduced", "dropped", "refused by government"):
-        book.fact(f"documents.transfers.outcome.{_key(word)}", int((moves["outcome"] == word).sum()), "count", n=len(moves), sources=["transfers"])
-    book.fact("documents.transfers.cut", int(moves["outcome"].isin(["reduced", "dropped", "refused by government"]).sum()), "count", n=len(moves), sources=["transfers"])
+        book.fact(
+            f"documents.transfers.outcome.{_key(word)}",
+            int((moves["outcome"] == word).sum()),
+            "count",
+            n=len(moves),
+            sources=["transfers"],
+        )
+    book.fact(
+        "documents.transfers.cut",
+        int(moves["outcome"].isin(["reduced", "dropped", "refused by government"]).sum()),
+        "count",
+        n=len(moves),
+        sources=["transfers"],
+    )
     votes = documents.table("trajectories").query("measure == 'schools_opposed_pct'")
     book.fact("documents.transfers.rotherham_no", float(votes["value"].iloc[0]), "%", sources=["trajectories"])
 
@@ -194,10 +451,22 @@ def department(book: Book) -> None:
         named = part[part["la_code"] != ""]
         book.fact(f"documents.events.{_key(str(event))}", int(named["la_code"].nunique()), "count", sources=["events"])
     status = documents.table("agreements")["status"]
-    book.fact("documents.status.revised_profile", int(status.str.contains("payment profile revised").sum()), "count", n=len(status), sources=["agreements"])
+    book.fact(
+        "documents.status.revised_profile",
+        int(status.str.contains("payment profile revised").sum()),
+        "count",
+        n=len(status),
+        sources=["agreements"],
+    )
     touched = events[events["la_code"] != ""]
     acts = ["payment delayed", "enhanced monitoring", "suspended", "reviewed and extended"]
-    book.fact("documents.events.intervened", int(touched[touched["event"].isin(acts)]["la_code"].nunique()), "count", n=len(status), sources=["events"])
+    book.fact(
+        "documents.events.intervened",
+        int(touched[touched["event"].isin(acts)]["la_code"].nunique()),
+        "count",
+        n=len(status),
+        sources=["events"],
+    )
 
 
 def double_coded(book: Book) -> pd.DataFrame:
@@ -214,9 +483,19 @@ def double_coded(book: Book) -> pd.DataFrame:
         return double_coding.disagreements(double_coding.none())
     frame = double_coding.codes()
     for row in double_coding.agreement(frame).itertuples():
-        fact = book.fact(f"documents.kappa.{row.field}", row.kappa, "ratio", lower=row.lower, upper=row.upper, n=int(row.rows), sources=["double_coding"])
+        fact = book.fact(
+            f"documents.kappa.{row.field}",
+            row.kappa,
+            "ratio",
+            lower=row.lower,
+            upper=row.upper,
+            n=int(row.rows),
+            sources=["double_coding"],
+        )
         book.fact(f"documents.kappa.{row.field}.range", fact.interval(), sources=["double_coding"])
-        book.fact(f"documents.kappa.{row.field}.agreed", int(row.agreed), "count", n=int(row.rows), sources=["double_coding"])
+        book.fact(
+            f"documents.kappa.{row.field}.agreed", int(row.agreed), "count", n=int(row.rows), sources=["double_coding"]
+        )
         book.fact(f"documents.kappa.{row.field}.rows", int(row.rows), "count", sources=["double_coding"])
     apart = double_coding.disagreements(frame)
     changed = (apart["settled"] != "") & (apart["settled"] != apart["first"])

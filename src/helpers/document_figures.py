@@ -35,14 +35,30 @@ def _styled(draw: Callable[P, T]) -> Callable[P, T]:
 
 def _grid(rows: int, columns: int, height: float, key: float) -> tuple[Figure, Any, Axes]:
     """A figure of panels under a strip `key` inches high that holds the legend, because `save` moves what stands in axes only."""
-    figure, grid = figures.new(key + height * rows, rows=rows + 1, columns=columns, squeeze=False, gridspec_kw={"height_ratios": [key, *[height] * rows]})
+    figure, grid = figures.new(
+        key + height * rows,
+        rows=rows + 1,
+        columns=columns,
+        squeeze=False,
+        gridspec_kw={"height_ratios": [key, *[height] * rows]},
+    )
     for axes in grid[0]:
         axes.set_axis_off()
     return figure, grid[1:], grid[0][0]
 
 
 def _key(strip: Axes, handles: list[Any], columns: int) -> None:
-    legend = strip.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, 1), ncols=columns, columnspacing=1.2, borderpad=0, borderaxespad=0, fontsize=8.5, handletextpad=0.4)
+    legend = strip.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0, 1),
+        ncols=columns,
+        columnspacing=1.2,
+        borderpad=0,
+        borderaxespad=0,
+        fontsize=8.5,
+        handletextpad=0.4,
+    )
     legend.set_in_layout(False)
 
 
@@ -68,7 +84,15 @@ def matrix(frame: pd.DataFrame, firm: pd.DataFrame, words: dict[str, str]) -> Fi
             known = bool(firm.loc[frame.index[row], frame.columns[column]])
             shade = 0.25 + 0.75 * count / most if known else 0.0
             axes.add_patch(_square(column, row, shade))
-            axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color="white" if shade > 0.5 else figures.INK)
+            axes.text(
+                column,
+                row,
+                str(count),
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if shade > 0.5 else figures.INK,
+            )
     axes.set_xlim(-0.6, frame.shape[1] - 0.4)
     axes.set_ylim(len(frame) - 0.4, -0.6)
     axes.set_xticks(range(frame.shape[1]), [words[c] for c in frame.columns], rotation=50, ha="left", fontsize=8.5)
@@ -89,11 +113,15 @@ def _square(column: int, row: int, shade: float) -> Any:
     dark = to_rgb(figures.BLUE)
     colour = tuple(1 - shade * (1 - c) for c in dark)
     edge = "none" if shade else figures.RULE
-    return Rectangle((column - 0.46, row - 0.4), 0.92, 0.8, facecolor=colour, edgecolor=edge, linewidth=0.8, linestyle=(0, (2, 1.5)))
+    return Rectangle(
+        (column - 0.46, row - 0.4), 0.92, 0.8, facecolor=colour, edgecolor=edge, linewidth=0.8, linestyle=(0, (2, 1.5))
+    )
 
 
 @_styled
-def plan_outturn(frame: pd.DataFrame, names: list[str], official: dict[str, tuple[int, float]], joins: Any, columns: int = 5) -> Figure:
+def plan_outturn(
+    frame: pd.DataFrame, names: list[str], official: dict[str, tuple[int, float]], joins: Any, columns: int = 5
+) -> Figure:
     """One panel per council: plans, forecasts and outturns by year. `official`: the DfE return's year and £ million.
 
     `joins(council, basis, basis)` says whether two outturns may be joined; plans and forecasts join only within one document.
@@ -113,7 +141,16 @@ def plan_outturn(frame: pd.DataFrame, names: list[str], official: dict[str, tupl
             year, value = official[name]
             axes.plot([year], [value], marker="_", markersize=9, color=figures.INK, markeredgewidth=1.6, zorder=4)
         if part.empty:
-            axes.text(0.5, 0.5, "nothing found", transform=axes.transAxes, ha="center", va="center", color=figures.MUTED, fontsize=8)
+            axes.text(
+                0.5,
+                0.5,
+                "nothing found",
+                transform=axes.transAxes,
+                ha="center",
+                va="center",
+                color=figures.MUTED,
+                fontsize=8,
+            )
         else:
             _draw(axes, part, joins)
         axes.set_xlim(first - 0.7, last + 0.7)
@@ -137,7 +174,9 @@ def _draw(axes: Axes, part: pd.DataFrame, joins: Any) -> None:
             _join_outturns(axes, rows, joins)
         else:
             for _, group in rows.groupby(["doc_id", "basis"]):
-                axes.plot(group["year"], group["value_m"], color=figures.RULE, linestyle=_DASH[kind], linewidth=1, zorder=1)
+                axes.plot(
+                    group["year"], group["value_m"], color=figures.RULE, linestyle=_DASH[kind], linewidth=1, zorder=1
+                )
         for basis, edge in (("gross", figures.PLUM), ("", figures.BLUE if kind != "forecast" else "white")):
             chosen = rows[rows["basis"] == "gross"] if basis else rows[rows["basis"] != "gross"]
             weak = chosen["grade"] == "weak"
@@ -151,20 +190,61 @@ def _join_outturns(axes: Axes, rows: pd.DataFrame, joins: Any) -> None:
     records = rows.drop_duplicates("year", keep="last").to_dict("records")
     for one, two in itertools.pairwise(records):
         if two["year"] - one["year"] == 1 and joins(one["council"], one["basis"], two["basis"]):
-            axes.plot([one["year"], two["year"]], [one["value_m"], two["value_m"]], color=figures.BLUE, linewidth=1.3, zorder=2)
+            axes.plot(
+                [one["year"], two["year"]],
+                [one["value_m"], two["value_m"]],
+                color=figures.BLUE,
+                linewidth=1.3,
+                zorder=2,
+            )
 
 
 def _legend(strip: Axes, official: bool) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], linestyle="", marker=m, markersize=5.5, markerfacecolor=f, markeredgecolor=figures.BLUE if k != "forecast" else "white", label=w)
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker=m,
+            markersize=5.5,
+            markerfacecolor=f,
+            markeredgecolor=figures.BLUE if k != "forecast" else "white",
+            label=w,
+        )
         for k, (m, f, w) in KINDS.items()
     ]
-    handles.append(Line2D([], [], linestyle="", marker="o", markersize=5.5, markerfacecolor="white", markeredgecolor=figures.PLUM, label="Edged plum: before DfE payments"))
-    handles.append(Line2D([], [], linestyle="", marker="o", markersize=5.5, color=figures.MUTED, alpha=0.4, label="Faint: weak grade"))
+    handles.append(
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker="o",
+            markersize=5.5,
+            markerfacecolor="white",
+            markeredgecolor=figures.PLUM,
+            label="Edged plum: before DfE payments",
+        )
+    )
+    handles.append(
+        Line2D(
+            [], [], linestyle="", marker="o", markersize=5.5, color=figures.MUTED, alpha=0.4, label="Faint: weak grade"
+        )
+    )
     if official:
-        handles.append(Line2D([], [], linestyle="", marker="_", markersize=9, markeredgewidth=1.6, color=figures.INK, label="Return to DfE"))
+        handles.append(
+            Line2D(
+                [],
+                [],
+                linestyle="",
+                marker="_",
+                markersize=9,
+                markeredgewidth=1.6,
+                color=figures.INK,
+                label="Return to DfE",
+            )
+        )
     _key(strip, handles, 3)
 
 
@@ -192,7 +272,9 @@ def vintage_fans(frame: pd.DataFrame, official: dict[str, tuple[int, float]], co
             axes.plot(group["year"], group["value_m"], color=shade, marker=marker, markersize=5, markeredgecolor=figures.PLUM if group["basis"].iloc[0] == "gross" else figures.MUTED,
                       markeredgewidth=0.7, linewidth=1.4, alpha=0.4 if group["grade"].iloc[0] == "weak" else 1.0, zorder=2)  # fmt: skip
         actual = part[part["kind"] == "actual"]
-        axes.plot(actual["year"], actual["value_m"], linestyle="", marker="s", markersize=4.5, color=figures.BLUE, zorder=3)
+        axes.plot(
+            actual["year"], actual["value_m"], linestyle="", marker="s", markersize=4.5, color=figures.BLUE, zorder=3
+        )
         if names[position] in official:
             year, value = official[names[position]]
             axes.plot([year], [value], marker="_", markersize=10, color=figures.INK, markeredgewidth=1.8, zorder=4)
@@ -204,13 +286,45 @@ def vintage_fans(frame: pd.DataFrame, official: dict[str, tuple[int, float]], co
         figures.axis_unit(axes, "gbp_m")
         axes.locator_params(axis="y", nbins=4)
     years = [begin.year, end.year]
-    handles = [Line2D([], [], color=colours(s), marker="o", label=f"Reported {y}") for s, y in zip((0.25, 0.95), years, strict=True)]
+    handles = [
+        Line2D([], [], color=colours(s), marker="o", label=f"Reported {y}")
+        for s, y in zip((0.25, 0.95), years, strict=True)
+    ]
     handles += [
-        Line2D([], [], linestyle="", marker="D", markersize=5, markerfacecolor="white", markeredgecolor=figures.MUTED, label="Plan"),
-        Line2D([], [], linestyle="", marker="o", markersize=5, markerfacecolor="white", markeredgecolor=figures.PLUM, label="Edged plum: before DfE payments"),
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker="D",
+            markersize=5,
+            markerfacecolor="white",
+            markeredgecolor=figures.MUTED,
+            label="Plan",
+        ),
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker="o",
+            markersize=5,
+            markerfacecolor="white",
+            markeredgecolor=figures.PLUM,
+            label="Edged plum: before DfE payments",
+        ),
         Line2D([], [], linestyle="", marker="s", markersize=5, color=figures.BLUE, label="Outturn"),
-        Line2D([], [], linestyle="", marker="o", markersize=5, color=figures.MUTED, alpha=0.4, label="Faint: weak grade"),
-        Line2D([], [], linestyle="", marker="_", markersize=10, markeredgewidth=1.8, color=figures.INK, label="Return to DfE"),
+        Line2D(
+            [], [], linestyle="", marker="o", markersize=5, color=figures.MUTED, alpha=0.4, label="Faint: weak grade"
+        ),
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker="_",
+            markersize=10,
+            markeredgewidth=1.8,
+            color=figures.INK,
+            label="Return to DfE",
+        ),
     ]
     _key(strip, handles, 4)
     return figure
@@ -222,7 +336,9 @@ def polarity(frame: pd.DataFrame, label: str = "stakeholder") -> Figure:
     colours = {"positive": figures.TEAL, "mixed": "#b9bfc5", "negative": figures.PLUM}
     hatches = {"positive": "", "mixed": "...", "negative": ""}
     height = 0.55 + 0.36 * len(frame)
-    figure, grid = figures.new(height + 0.28, rows=2, columns=2, gridspec_kw={"width_ratios": [3, 1.3], "height_ratios": [0.28, height]})
+    figure, grid = figures.new(
+        height + 0.28, rows=2, columns=2, gridspec_kw={"width_ratios": [3, 1.3], "height_ratios": [0.28, height]}
+    )
     (strip, corner), (left, right) = grid
     strip.set_axis_off()
     corner.set_axis_off()
@@ -230,15 +346,37 @@ def polarity(frame: pd.DataFrame, label: str = "stakeholder") -> Figure:
         start = frame[f"{weight}_positive"] * 0
         for polarity_, colour in colours.items():
             values = frame[f"{weight}_{polarity_}"]
-            axes.barh(range(len(frame)), values, left=start, color=colour, hatch=hatches[polarity_], edgecolor="white", height=0.7, label=polarity_.capitalize(), zorder=3)
+            axes.barh(
+                range(len(frame)),
+                values,
+                left=start,
+                color=colour,
+                hatch=hatches[polarity_],
+                edgecolor="white",
+                height=0.7,
+                label=polarity_.capitalize(),
+                zorder=3,
+            )
             for place, (value, base) in enumerate(zip(values, start, strict=True)):
                 if value >= 3:
-                    axes.text(base + value / 2, place, str(int(value)), ha="center", va="center", fontsize=8.5, color="white" if polarity_ != "mixed" else figures.INK, zorder=4)
+                    axes.text(
+                        base + value / 2,
+                        place,
+                        str(int(value)),
+                        ha="center",
+                        va="center",
+                        fontsize=8.5,
+                        color="white" if polarity_ != "mixed" else figures.INK,
+                        zorder=4,
+                    )
             start = start + values
         axes.set_title(words, fontsize=9.5)
         axes.grid(False)
         axes.grid(True, axis="x", color=figures.GRID)
-        axes.set_yticks(range(len(frame)), [w if w == "DfE" else w.capitalize() for w in frame[label]] if axes is left else [""] * len(frame))
+        axes.set_yticks(
+            range(len(frame)),
+            [w if w == "DfE" else w.capitalize() for w in frame[label]] if axes is left else [""] * len(frame),
+        )
         axes.invert_yaxis()
     _key(strip, left.get_legend_handles_labels()[0], 3)
     return figure
@@ -256,7 +394,14 @@ def acts(frame: pd.DataFrame) -> Figure:
         if not pd.isna(record["end"]):
             axes.hlines(place, record["start"], record["end"], color=colour, linewidth=5, alpha=0.5, zorder=2)
         else:
-            axes.plot([record["start"]], [place], marker="D" if record["kind"] == "national" else "o", markersize=6, color=colour, zorder=3)
+            axes.plot(
+                [record["start"]],
+                [place],
+                marker="D" if record["kind"] == "national" else "o",
+                markersize=6,
+                color=colour,
+                zorder=3,
+            )
         late = record["start"] > first + (last - first) / 2
         end = record["start"] if pd.isna(record["end"]) else record["end"]
         axes.annotate(record["label"], (record["start"] if late else end, place), xytext=(-8 if late else 8, 0), textcoords="offset points",

@@ -63,10 +63,20 @@ def members() -> pd.DataFrame:
 def coverage() -> pd.DataFrame:
     """For each council with an agreement: documents found, by grade, and the years of the first and last dated one."""
     documents = table("documents")
-    counts = documents.groupby(["la_code", "grade"]).size().unstack(fill_value=0).reindex(columns=list(evidence.GRADES), fill_value=0)
+    counts = (
+        documents.groupby(["la_code", "grade"])
+        .size()
+        .unstack(fill_value=0)
+        .reindex(columns=list(evidence.GRADES), fill_value=0)
+    )
     dated = documents.dropna(subset=["date"]).groupby("la_code")["date"]
     years = dated.agg(["min", "max"]).apply(lambda c: c.dt.year)
-    frame = members().set_index("la_code").join(counts).join(years.rename(columns={"min": "first_year", "max": "last_year"}))
+    frame = (
+        members()
+        .set_index("la_code")
+        .join(counts)
+        .join(years.rename(columns={"min": "first_year", "max": "last_year"}))
+    )
     frame[list(evidence.GRADES)] = frame[list(evidence.GRADES)].fillna(0).astype(int)
     frame["documents"] = frame[list(evidence.GRADES)].sum(axis=1)
     return frame.reset_index()
@@ -75,7 +85,9 @@ def coverage() -> pd.DataFrame:
 def pages_of_forums() -> pd.DataFrame:
     """Documents that record a schools forum of a council with an agreement."""
     documents = table("documents")
-    return documents[documents["body"].str.contains("Schools Forum", regex=False) & documents["la_code"].isin(members()["la_code"])]
+    return documents[
+        documents["body"].str.contains("Schools Forum", regex=False) & documents["la_code"].isin(members()["la_code"])
+    ]
 
 
 # Conditions
@@ -251,7 +263,9 @@ def followed() -> pd.DataFrame:
         measure = measures.get(entry["measure"])
         wide = panel.wide(measure.name)
         groups = panel.councils().set_index("la_code")[["group", "signed_year"]]
-        having = set(conditions.loc[(conditions["category"] == entry["category"]) & (conditions["grade"] != "weak"), "la_code"])
+        having = set(
+            conditions.loc[(conditions["category"] == entry["category"]) & (conditions["grade"] != "weak"), "la_code"]
+        )
         moved: dict[str, list[bool]] = {"with": [], "without": [], "others": []}
         for code, row in wide.iterrows():
             signed = int(groups.loc[code, "signed_year"])
@@ -260,7 +274,11 @@ def followed() -> pd.DataFrame:
                 continue
             kind = ("with" if code in having else "without") if signed else "others"
             moved[kind].append(entry["way"] * (row[measure.last_year] - row[base]) > 0)
-        record: dict[str, Any] = {"category": entry["category"], "measure": measure.name, "way": "up" if entry["way"] > 0 else "down"}
+        record: dict[str, Any] = {
+            "category": entry["category"],
+            "measure": measure.name,
+            "way": "up" if entry["way"] > 0 else "down",
+        }
         for kind, held in moved.items():
             record |= {f"{kind}_n": len(held), f"{kind}_pct": 100 * sum(held) / len(held) if held else float("nan")}
         records.append(record)
@@ -357,7 +375,9 @@ def slippage() -> pd.DataFrame:
     grant = panel.wide("dsg_total")
     last = int(max(grant.columns))
     frame["grant_year"] = frame["year"].clip(upper=last)
-    frame["slip_pct"] = [100 * s / grant.loc[c, y] for c, y, s in zip(frame["la_code"], frame["grant_year"], frame["slip"], strict=True)]
+    frame["slip_pct"] = [
+        100 * s / grant.loc[c, y] for c, y, s in zip(frame["la_code"], frame["grant_year"], frame["slip"], strict=True)
+    ]
     return frame.sort_values(["slip_pct"], ascending=False, kind="stable").reset_index(drop=True)
 
 
@@ -427,7 +447,15 @@ def standing() -> pd.DataFrame:
         firm_on = bool(len(on[on["grade"] != "weak"]) or (slip["slip"] <= 0).any())
         weak = bool(len(off) or len(on))
         weak_off, weak_on = (len(f[f["grade"] == "weak"]) for f in (off, on))
-        weaker.append("off plan" if weak_off and not weak_on else "on plan" if weak_on and not weak_off else "both" if weak_on else "")
+        weaker.append(
+            "off plan"
+            if weak_off and not weak_on
+            else "on plan"
+            if weak_on and not weak_off
+            else "both"
+            if weak_on
+            else ""
+        )
         words.append(
             "both, at different times"
             if firm_on and firm_off
@@ -449,7 +477,9 @@ def said(by: str = "stakeholder") -> pd.DataFrame:
     """Reported effects by `by` (stakeholder, or theme) and polarity: strong and middle grades counted, the weak grade beside them."""
     import pandas as pd
 
-    effects = table("effects").assign(weight=lambda f: f["grade"].map({"strong": "firm", "middle": "firm", "weak": "weak"}))
+    effects = table("effects").assign(
+        weight=lambda f: f["grade"].map({"strong": "firm", "middle": "firm", "weak": "weak"})
+    )
     counts = effects.groupby([by, "weight", "polarity"]).size().unstack(["weight", "polarity"], fill_value=0)
     wanted = [(w, p) for w in ("firm", "weak") for p in ("positive", "mixed", "negative")]
     counts = counts.reindex(columns=pd.MultiIndex.from_tuples(wanted), fill_value=0)
@@ -488,9 +518,13 @@ def claim_evidence(fill: Any) -> pd.DataFrame:
         support, against = entry.get("for", []), entry.get("against", [])
         unknown = [d for d in (*support, *against) if d not in grades.index]
         if unknown:
-            raise AssessError(f"src/helpers/claim_evidence.yaml, {claim}: {unknown[0]} is not a doc_id of documents.csv.")
+            raise AssessError(
+                f"src/helpers/claim_evidence.yaml, {claim}: {unknown[0]} is not a doc_id of documents.csv."
+            )
         # A finding against the claim rests on the documents against it. Minutes cited by address only are council records.
-        held = [str(grades[d]) for d in (against if entry["stance"] == "against" else support)] + ["strong"] * len(entry.get("cited", []))
+        held = [str(grades[d]) for d in (against if entry["stance"] == "against" else support)] + ["strong"] * len(
+            entry.get("cited", [])
+        )
         records.append(
             {
                 "claim_id": claim,
@@ -517,7 +551,10 @@ def returns() -> dict[str, tuple[int, float]]:
 
 def printed(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows behind a figure of plans and outturns, with the date each was reported as far as it is known."""
-    dates = [d.strftime({"day": "%Y-%m-%d", "month": "%Y-%m"}.get(p, "%Y")) for d, p in zip(frame["reported"], frame["reported_precision"], strict=True)]
+    dates = [
+        d.strftime({"day": "%Y-%m-%d", "month": "%Y-%m"}.get(p, "%Y"))
+        for d, p in zip(frame["reported"], frame["reported_precision"], strict=True)
+    ]
     columns = ["council", "measure", "kind", "period", "year", "value_m", "basis", "reported", "doc_id", "grade"]
     return frame.assign(reported=dates)[columns].rename(columns={"value_m": "gbp_m"})
 
@@ -525,7 +562,9 @@ def printed(frame: pd.DataFrame) -> pd.DataFrame:
 def slippage_table(frame: pd.DataFrame) -> pd.DataFrame:
     """`slippage` as readers see it, the firm rows first."""
     words = BALANCES | {"excess_over_target": "As printed", "variance_to_plan": "As printed"}
-    frame = frame.assign(weak=frame["grade"] == "weak").sort_values(["weak", "slip_pct"], ascending=[True, False], kind="stable")
+    frame = frame.assign(weak=frame["grade"] == "weak").sort_values(
+        ["weak", "slip_pct"], ascending=[True, False], kind="stable"
+    )
     return frame.assign(
         Measure=frame["measure"].map(words),
         Year=[f"{y - 1}-{y % 100:02d}" for y in frame["year"]],
@@ -533,7 +572,9 @@ def slippage_table(frame: pd.DataFrame) -> pd.DataFrame:
         outturn=frame["outturn"] / 1e6,
         slip=frame["slip"] / 1e6,
         reported=frame["outturn_reported"].dt.year.astype("Int64").astype(str),
-    )[["council", "Measure", "Year", "planned", "outturn", "outturn_kind", "slip", "slip_pct", "reported", "grade"]].rename(
+    )[
+        ["council", "Measure", "Year", "planned", "outturn", "outturn_kind", "slip", "slip_pct", "reported", "grade"]
+    ].rename(
         columns={
             "council": "Council",
             "planned": "Planned, £ million",
@@ -552,7 +593,10 @@ def transfers_table() -> pd.DataFrame:
     frame = table("transfers").assign(council=lambda f: f["la_name"].map(short), amount=lambda f: f["amount"] / 1e6)
     frame = frame.sort_values(["council", "period"], kind="stable")
     shown = frame[["council", "period", "stage", "share_pct", "amount", "schools", "outcome", "note", "grade"]]
-    return shown.set_axis(["Council", "Year", "Stage", "Share of schools block, %", "£ million", "Schools", "Outcome", "Note", "Grade"], axis=1)
+    return shown.set_axis(
+        ["Council", "Year", "Stage", "Share of schools block, %", "£ million", "Schools", "Outcome", "Note", "Grade"],
+        axis=1,
+    )
 
 
 def timeline() -> pd.DataFrame:
@@ -562,7 +606,13 @@ def timeline() -> pd.DataFrame:
     for (date, event), group in events.groupby(["date", "event"], sort=True):
         first = group.iloc[0]
         names = [short(n) for n in group["la_name"] if n not in {"all", "multiple"}]
-        who = ", ".join(names) if names else "two councils, not named" if first["la_name"] == "multiple" else "all councils"
+        who = (
+            ", ".join(names)
+            if names
+            else "two councils, not named"
+            if first["la_name"] == "multiple"
+            else "all councils"
+        )
         records.append(
             {
                 "start": date,

@@ -29,7 +29,9 @@ EDGE = "#ffffff"
 def _file() -> Path:
     path = paths.raw() / "ons" / "boundaries.geojson"
     if not path.is_file():
-        raise AssessError(f"{path.name} is missing from data/raw/ons; expected the boundaries of 153 councils. Run `assess verify`.")
+        raise AssessError(
+            f"{path.name} is missing from data/raw/ons; expected the boundaries of 153 councils. Run `assess verify`."
+        )
     return path
 
 
@@ -75,7 +77,9 @@ def england(colours: Mapping[str, str], labels: Mapping[str, str] | None = None)
     known = boundaries()
     unknown = sorted(set(colours) - set(known))
     if unknown:
-        raise AssessError(f"No boundary for {unknown[0]!r}; expected ONS codes of December 2023, such as 'E10000016' (Kent).")
+        raise AssessError(
+            f"No boundary for {unknown[0]!r}; expected ONS codes of December 2023, such as 'E10000016' (Kent)."
+        )
     figure = Figure(figsize=(7.2, 6.4))
     country = figure.add_axes((0.0, 0.0, 0.66, 1.0))
     london = figure.add_axes((0.66, 0.03, 0.33, 0.34))
@@ -85,7 +89,10 @@ def england(colours: Mapping[str, str], labels: Mapping[str, str] | None = None)
     london.set_title("London, enlarged", fontsize=8, loc="left", color="#444444")
     if labels:
         figure.legend(
-            handles=[Patch(facecolor=colour, edgecolor="#999999", linewidth=0.4, label=words) for colour, words in labels.items()],
+            handles=[
+                Patch(facecolor=colour, edgecolor="#999999", linewidth=0.4, label=words)
+                for colour, words in labels.items()
+            ],
             loc="upper left",
             bbox_to_anchor=(0.64, 0.86),
             frameon=False,
@@ -96,7 +103,9 @@ def england(colours: Mapping[str, str], labels: Mapping[str, str] | None = None)
     return figure
 
 
-def bands(values: Mapping[str, float], edges: Sequence[float], colours: Sequence[str], words: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+def bands(
+    values: Mapping[str, float], edges: Sequence[float], colours: Sequence[str], words: Sequence[str]
+) -> tuple[dict[str, str], dict[str, str]]:
     """Colours for a banded map: ({la_code: colour}, {colour: words}) for `england`.
 
     `edges`: the inner limits, ascending; a value equal to an edge falls in the higher band. len(colours) == len(words) == len(edges) + 1.
@@ -105,8 +114,12 @@ def bands(values: Mapping[str, float], edges: Sequence[float], colours: Sequence
     import bisect
 
     if not len(colours) == len(words) == len(edges) + 1:
-        raise AssessError(f"bands: {len(edges)} edges make {len(edges) + 1} bands; found {len(colours)} colours and {len(words)} descriptions.")
-    filled = {code: colours[bisect.bisect_right(list(edges), value)] for code, value in values.items() if value == value}
+        raise AssessError(
+            f"bands: {len(edges)} edges make {len(edges) + 1} bands; found {len(colours)} colours and {len(words)} descriptions."
+        )
+    filled = {
+        code: colours[bisect.bisect_right(list(edges), value)] for code, value in values.items() if value == value
+    }
     key = dict(zip(colours, words, strict=True))
     if len(filled) < len(boundaries()):
         key[NO_DATA] = "no figure"

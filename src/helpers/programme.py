@@ -41,7 +41,9 @@ def agreements() -> pd.DataFrame:
     QUIET), confidence, source_url.
     """
     held = evidence.load("agreements").drop(columns=["region", "cohort", "signed_year", "la_name", "dfe_number"])
-    councils = panel.councils("safety_valve")[["la_code", "la_name", "region_name", "cohort", "signed_year", "pop_0_25"]]
+    councils = panel.councils("safety_valve")[
+        ["la_code", "la_name", "region_name", "cohort", "signed_year", "pop_0_25"]
+    ]
     made = councils.merge(held, on="la_code", how="left", validate="one_to_one")
     made["known"] = made["total_dfe_funding"].notna()
     made["per_head"] = made["total_dfe_funding"] / made["pop_0_25"]
@@ -58,8 +60,12 @@ def _fate(la_code: str) -> str:
 def money(frame: pd.DataFrame) -> pd.DataFrame:
     """Money agreed by cohort: cohort, councils, known (councils whose total was found), total (pounds, of those alone), unknown (their names)."""
     grouped = frame.groupby("cohort", observed=True)
-    out = grouped.agg(councils=("la_code", "size"), known=("known", "sum"), total=("total_dfe_funding", "sum")).reset_index()
-    out["unknown"] = [", ".join(frame[(frame["cohort"] == c) & ~frame["known"]]["la_name"]) or "none" for c in out["cohort"]]
+    out = grouped.agg(
+        councils=("la_code", "size"), known=("known", "sum"), total=("total_dfe_funding", "sum")
+    ).reset_index()
+    out["unknown"] = [
+        ", ".join(frame[(frame["cohort"] == c) & ~frame["known"]]["la_name"]) or "none" for c in out["cohort"]
+    ]
     return out
 
 
@@ -88,5 +94,7 @@ def balance() -> pd.DataFrame:
 def ranked(year: int = 2020) -> pd.DataFrame:
     """Every council with a published balance at 31 March of `year`, the largest deficit (% of grant) first: la_code, la_name, group, cohort, value, rank."""
     rows = panel.series("dsg_balance")
-    rows = rows[(rows["year"] == year) & rows["value"].notna()].sort_values(["value", "la_code"], ascending=[False, True], ignore_index=True)
+    rows = rows[(rows["year"] == year) & rows["value"].notna()].sort_values(
+        ["value", "la_code"], ascending=[False, True], ignore_index=True
+    )
     return rows.assign(rank=range(1, len(rows) + 1))

@@ -112,10 +112,19 @@ def refresh(name: str, write: bool = True) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m helpers.stored [--check] [NAME...]`: all chapters unless named. Exit code 1 when something is wrong or differs."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.stored", description="Store the checked outputs of executed chapters in their notebooks.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="Chapters, such as 04_requests_and_plans; all unless named.")
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers.stored",
+        description="Store the checked outputs of executed chapters in their notebooks.",
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="Chapters, such as 04_requests_and_plans; all unless named."
+    )
     parser.add_argument("--check", action="store_true", help="Change nothing; say what differs.")
-    parser.add_argument("--clean", action="store_true", help="Standard input to standard output, without what is not committed: the git filter.")
+    parser.add_argument(
+        "--clean",
+        action="store_true",
+        help="Standard input to standard output, without what is not committed: the git filter.",
+    )
     given = parser.parse_args(arguments)
     if given.clean:
         sys.stdout.buffer.write(clean(sys.stdin.buffer.read()))
@@ -123,7 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = False
     try:
         known = chapters.load()
-        names = [chapters.find(Path(name).stem, known).name for name in given.names] or [chapter.name for chapter in known]
+        names = [chapters.find(Path(name).stem, known).name for name in given.names] or [
+            chapter.name for chapter in known
+        ]
     except AssessError as error:
         print(error, file=sys.stderr)
         return 1
