@@ -272,9 +272,10 @@ def test_git_filter_in_a_clone(tmp_path):
         code("b", "%%prose\nIt is {x}.", shown("text/markdown", "It is 1."), tags=(stored.CHECKED,)),
     )
     (place / "x.ipynb").write_text(json.dumps(full), encoding="utf-8")
-    git = lambda *words: (
-        subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
-    )  # noqa: E731
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
     git("init", "-q")
     subprocess.run(line.replace("python -m", f"{sys.executable} -m"), cwd=tmp_path, check=True, shell=True)
     git("add", "-A")

@@ -65,13 +65,13 @@ def entry(raw: Path, name: str) -> dict[str, Any] | None:
 
 def resource(name: str, raw: Path | None = None) -> dict[str, Any]:
     """The catalogue's entry for `name`. Raises AssessError with the nearest names when there is none."""
-    package = load(raw)
-    for told in package["resources"]:
+    listed: list[dict[str, Any]] = load(raw)["resources"]
+    for told in listed:
         if told.get("name") == name:
             return told
     import difflib
 
-    names = [told.get("name", "") for told in package["resources"]]
+    names = [told.get("name", "") for told in listed]
     near = difflib.get_close_matches(name, names, 3, 0.5)
     raise AssessError(
         f"There is no resource {name!r} in {NAME}"
@@ -113,11 +113,12 @@ def read(name: str, raw: Path | None = None, check: bool = True) -> pandas.DataF
 def geography(name: str = "boundaries", raw: Path | None = None) -> dict[str, Any]:
     """A GeoJSON resource, parsed."""
     told = resource(name, raw)
-    return json.loads(_checked(raw or paths.raw(), told).decode("utf-8"))
+    shapes: dict[str, Any] = json.loads(_checked(raw or paths.raw(), told).decode("utf-8"))
+    return shapes
 
 
 def _bytes(raw: Path, told: Mapping[str, Any]) -> bytes:
-    path = raw / told["path"]
+    path = raw / str(told["path"])
     if not path.is_file():
         twin = _renamed(raw, told)
         raise AssessError(
@@ -213,8 +214,8 @@ def diagnose(data: bytes, told: Mapping[str, Any]) -> str:
     for number, row in enumerate(body, start=2):
         value = tuple(row[at] for at in places)
         if value in seen:
-            said = ", ".join(part for part in value if part)
-            return f"{path}: rows {seen[value]} and {number} are both {said}; expected one."
+            key_said = ", ".join(part for part in value if part)
+            return f"{path}: rows {seen[value]} and {number} are both {key_said}; expected one."
         seen[value] = number
     if len(body) != told["rows"]:
         return f"{path} holds {len(body):,} rows, expected {told['rows']:,}; {changed}."

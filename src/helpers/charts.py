@@ -435,7 +435,7 @@ def _payments(sheet: Sheet, payments: Sequence[Payment], px: object, top: float,
 
 def nice(rough: float) -> float:
     """A round step near `rough`: 1, 2, 2.5 or 5 times a power of ten."""
-    size = 10 ** math.floor(math.log10(rough))
+    size: float = 10 ** math.floor(math.log10(rough))
     return next(m * size for m in (1, 2, 2.5, 5, 10) if m * size >= rough * 0.999)
 
 

@@ -74,7 +74,7 @@ def council(
     ] = None,
 ) -> None:
     """Make council pages."""
-    from helpers import profile  # type: ignore[attr-defined]
+    from helpers import profile
 
     if not (names or everyone or agreements):
         raise AssessError("Name a council, or give --all or --agreements.")

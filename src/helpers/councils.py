@@ -74,7 +74,8 @@ def _load(name: str) -> list[dict[str, Any]]:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     text = resources.files("helpers").joinpath(name).read_text(encoding="utf-8")
-    return yaml.load(text, Loader=loader)
+    entries: list[dict[str, Any]] = yaml.load(text, Loader=loader)
+    return entries
 
 
 @cache

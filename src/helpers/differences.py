@@ -222,7 +222,7 @@ def catalogue(raw: Path) -> dict[str, dict[str, Any]]:
 
 def one_path(raw: Path, resource: dict[str, Any]) -> Path:
     """Where a resource is on disk."""
-    path = resource["path"]
+    path: str | list[str] = resource["path"]
     return raw / (path[0] if isinstance(path, list) else path)
 
 

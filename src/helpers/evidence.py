@@ -135,7 +135,7 @@ def read(name: str) -> list[Row]:
 
 
 def _table(name: str) -> dict[str, Any]:
-    tables = rules()["tables"]
+    tables: dict[str, dict[str, Any]] = rules()["tables"]
     if name not in tables:
         raise AssessError(f"There is no evidence table {name!r}{_near(name, tables)}.")
     return tables[name]
@@ -206,7 +206,8 @@ def _not_choice(text: str, rule: Mapping[str, Any], *_: Any) -> str:
 
 
 def _choices(rule: Mapping[str, Any]) -> list[str]:
-    return rules()["lists"][rule["of"]] if isinstance(rule["of"], str) else rule["of"]
+    allowed: list[str] = rules()["lists"][rule["of"]] if isinstance(rule["of"], str) else rule["of"]
+    return allowed
 
 
 def _not_number(text: str, rule: Mapping[str, Any], *_: Any) -> str:

@@ -197,9 +197,10 @@ def _weighted(att: Array, weight: Array) -> Array:
     """Weighted mean over the last axis, ignoring cells that could not be estimated."""
     ok = np.isfinite(att)
     w = np.where(ok, weight, 0.0)
-    total = w.sum(axis=-1)
-    top = (w * np.where(ok, att, 0.0)).sum(axis=-1)
-    return np.divide(top, total, out=np.full_like(total, np.nan), where=total > 0)
+    total: Array = w.sum(axis=-1)
+    top: Array = (w * np.where(ok, att, 0.0)).sum(axis=-1)
+    mean: Array = np.divide(top, total, out=np.full_like(total, np.nan), where=total > 0)
+    return mean
 
 
 def batch(

@@ -404,7 +404,7 @@ class ForkedEngine(NBClientEngine):
     memory_mb = 0.0
 
     @classmethod
-    def execute_managed_notebook(  # type: ignore[override]
+    def execute_managed_notebook(
         cls,
         nb_man: Any,
         kernel_name: str,
@@ -438,7 +438,7 @@ def _tell(nb_man: Any, listener: Callable[[int, Any], None] | None) -> None:
 def _is_python(notebook: Any) -> bool:
     """A fork of this interpreter can only be a Python kernel, and only the default one."""
     spec = notebook.metadata.get("kernelspec", {})
-    return spec.get("name", "python3") == "python3" and spec.get("language", "python") == "python"
+    return (spec.get("name", "python3"), spec.get("language", "python")) == ("python3", "python")
 
 
 def warm(modules: list[str]) -> None:

@@ -242,7 +242,8 @@ def words() -> dict[str, Any]:
     """The report's own words: title, names of sections and annexes."""
     import yaml
 
-    return yaml.safe_load((TEMPLATES / "report.yaml").read_text(encoding="utf-8"))
+    told: dict[str, Any] = yaml.safe_load((TEMPLATES / "report.yaml").read_text(encoding="utf-8"))
+    return told
 
 
 def build(

@@ -14,9 +14,12 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helpers.errors import AssessError
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 LARGEST_FILE = 200 * 2**20
 """Bytes a single file may hold, packed or unpacked. The largest official file seen is 9 MB."""
@@ -372,7 +375,7 @@ def _ods_row(row: Any) -> Row:
     return cells
 
 
-def _ods_cell(cell: Any) -> str:
+def _ods_cell(cell: Element) -> str:
     kind = cell.get(f"{OFFICE}value-type")
     if kind in ("float", "currency", "percentage"):
         value = cell.get(f"{OFFICE}value", "")

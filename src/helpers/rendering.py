@@ -91,7 +91,8 @@ def parse(text: str, edition: Edition) -> Node:
             "--metadata=link-citations:true",
             "--metadata=lang:en-GB",
         ]
-    return json.loads(pandoc(arguments, text, edition.epoch))
+    tree: dict[str, Any] = json.loads(pandoc(arguments, text, edition.epoch))
+    return tree
 
 
 # The tree
@@ -550,7 +551,8 @@ def _html_tree(tree: Node, manuscript: Manuscript, numbering: Numbering, edition
             return {"t": "Header", "c": [level, [identifier, [], []], inlines]}
         return None
 
-    return walk(blocks, dress)
+    dressed: list[Node] = walk(blocks, dress)
+    return dressed
 
 
 def page(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition) -> str:

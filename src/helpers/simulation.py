@@ -313,7 +313,7 @@ def _adjusted(values: Array, first: NDArray[np.int64], grid: inference.Cells, wa
     control = first == 0
     centred = x[:, control] - x[:, control].mean(axis=1, keepdims=True)
     spread = (centred**2).sum(axis=1)
-    out = (values * _loadings(first, grid, wanted)).sum(axis=(1, 2))
+    out: NDArray[np.float64] = (values * _loadings(first, grid, wanted)).sum(axis=(1, 2))
     size = {int(g): int((first == g).sum()) for g in np.unique(grid.cohort)}
     total = sum(size[int(g)] for g in grid.cohort[wanted])
     for k in np.flatnonzero(wanted):

@@ -98,7 +98,8 @@ class Layout:
     @property
     def feeds(self) -> list[dict[str, Any]]:
         """The resources it feeds: each {resource, keep, columns}."""
-        return self.spec.get("feeds", [])
+        feeds: list[dict[str, Any]] = self.spec.get("feeds", [])
+        return feeds
 
 
 @dataclass(frozen=True)
