@@ -8,10 +8,11 @@ import shutil
 import zipfile
 from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 
 import report_project
-from helpers import chapter, facts, manuscript, rendering, report
+from helpers import chapter, facts, manuscript, rendering, report, tables, wordfile
 from helpers.errors import AssessError
 
 FILES = ("assessment.html", "assessment.pdf", "assessment.docx", "facts.json", "effects.csv", "claims.csv")
@@ -167,22 +168,161 @@ def test_the_pdf_is_tagged_and_dated_by_the_data(project):
     assert b"2025-06-26" in content or b"20250626" in content
 
 
-def test_the_word_file_has_styles_captions_headers_and_alt_text(project):
+WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}"
+
+
+def word_part(project, name):
     with zipfile.ZipFile(published(project) / "assessment.docx") as archive:
-        text = archive.read("word/document.xml").decode()
-        styles = archive.read("word/styles.xml").decode()
-    ElementTree.fromstring(text)
-    ElementTree.fromstring(styles)
-    for style in ("Heading1", "Heading2", "ImageCaption", "TableCaption", "CaptionedFigure", "Callout", "Title"):
-        assert f'w:val="{style}"' in text, style
-        assert f'w:styleId="{style}"' in styles
-    assert "<w:tblHeader" in text
-    assert (
-        'descr="Two lines; &quot;Safety Valve&quot; ends higher."' in text
-        or "Two lines; “Safety Valve” ends higher." in text
-        or 'descr="Two lines;' in text
+        return ElementTree.fromstring(archive.read(name))
+
+
+def style_of(paragraph):
+    found = paragraph.find(f"{WORD}pPr/{WORD}pStyle")
+    return found.get(f"{WORD}val") if found is not None else ""
+
+
+def words_of(node):
+    return "".join(node.itertext()).strip()
+
+
+def test_the_word_file_uses_real_styles(project):
+    styles = word_part(project, "word/styles.xml")
+    known = {s.get(f"{WORD}styleId") for s in styles.iter(f"{WORD}style")}
+    document = word_part(project, "word/document.xml")
+    used = {style_of(p) for p in document.iter(f"{WORD}p")} - {""}
+    assert used <= known
+    wanted = {"Title", "TOC1", "TOC2", "Heading1", "Heading2", "ImageCaption", "TableCaption", "CaptionedFigure"}
+    assert wanted | {"TableHeading", "TableText", "Callout", "Source"} <= used
+    assert styles.find(f".//{WORD}rPrDefault//{WORD}lang").get(f"{WORD}val") == "en-GB"
+
+
+def test_each_table_in_word_has_a_repeated_heading_a_caption_and_whole_rows(project):
+    document = word_part(project, "word/document.xml")
+    body = list(document.find(f"{WORD}body"))
+    tables = [n for n in document.iter(f"{WORD}tbl")]
+    assert tables
+    for table in tables:
+        first = table.find(f"{WORD}tr")
+        assert first.find(f"{WORD}trPr/{WORD}tblHeader") is not None
+        assert {style_of(p) for p in first.iter(f"{WORD}p")} <= {"TableHeading", "TableHeadingSmall"}
+        assert all(r.find(f"{WORD}trPr/{WORD}cantSplit") is not None for r in table.iter(f"{WORD}tr"))
+        assert table.find(f"{WORD}tblPr/{WORD}tblCaption").get(f"{WORD}val").startswith("Table ")
+    for place, block in enumerate(body):
+        if block.tag == f"{WORD}tbl":
+            above = next(b for b in reversed(body[:place]) if b.tag == f"{WORD}p")
+            assert style_of(above) == "TableCaption" and words_of(above).startswith("Table ")
+
+
+def test_each_picture_in_word_has_alt_text_and_a_caption_and_tells_no_path(project):
+    document = word_part(project, "word/document.xml")
+    pictures = list(document.iter(f"{DRAWING}docPr"))
+    captions = [words_of(p) for p in document.iter(f"{WORD}p") if style_of(p) == "ImageCaption"]
+    assert len(pictures) == len(captions) > 0
+    assert all(p.get("descr") for p in pictures) and all(c.startswith("Figure ") for c in captions)
+    assert pictures[0].get("descr").startswith("Two lines; ")
+    assert str(project) not in ElementTree.tostring(document, encoding="unicode")
+
+
+def test_links_and_contents_in_word_lead_somewhere(project):
+    document = word_part(project, "word/document.xml")
+    marks = {b.get(f"{WORD}name") for b in document.iter(f"{WORD}bookmarkStart")}
+    asked = [h.get(f"{WORD}anchor") for h in document.iter(f"{WORD}hyperlink") if h.get(f"{WORD}anchor")]
+    assert set(asked) <= marks
+    headings = [words_of(p) for p in document.iter(f"{WORD}p") if style_of(p) in ("Heading1", "Heading2")]
+    contents = [
+        words_of(p.find(f"{WORD}hyperlink"))
+        for p in document.iter(f"{WORD}p")
+        if style_of(p) in ("TOC1", "TOC2") and p.find(f"{WORD}hyperlink") is not None
+    ]
+    assert contents == headings
+
+
+def test_word_pages_are_numbered_a4_and_turned_for_wide_tables():
+    made = tables.make(
+        pd.DataFrame({f"A rather long heading {i}": ["some text to print"] * 9 for i in range(9)}), "wide", "Wide"
     )
-    assert re.search(r'<w:lang [^>]*w:val="en-GB"', styles)
+    blocks = rendering._if_turned(made, [{"t": "Para", "c": []}])
+    begin, end = {"t": "RawBlock", "c": ["x", "begin"]}, {"t": "RawBlock", "c": ["x", "end"]}
+    heading, text = {"t": "Header", "c": [2, ["h", [], []], []]}, {"t": "Para", "c": [{"t": "Str", "c": "a"}]}
+    assert rendering.turn([text, heading, *blocks, text], begin, end) == [
+        text,
+        begin,
+        heading,
+        blocks[0]["c"][1][0],
+        end,
+        text,
+    ]
+    xml = f"<w:body><w:tbl><w:tblPr><w:tblW w:w='1' /></w:tblPr><w:tblGrid><w:gridCol w:w=\"1\" /></w:tblGrid><w:tr></w:tr></w:tbl>{wordfile.section(True)}<w:sectPr>x</w:sectPr></w:body>"
+    done = wordfile._document(xml)
+    sections = re.findall(r"<w:sectPr>.*?</w:sectPr>", done)
+    assert len(sections) == 2 and all("footerReference" in s for s in sections)
+    assert 'w:w="16838" w:h="11906" w:orient="landscape"' in sections[0] and 'w:w="11906" w:h="16838"' in sections[1]
+    assert "<w:titlePg/>" in sections[0] and "<w:titlePg/>" not in sections[1]
+    assert f'w:w="{16838 - 2 * wordfile.MARGIN}"' in done
+
+
+def test_a_comment_can_be_put_in_the_word_file(project):
+    docx = pytest.importorskip("docx")
+    if not hasattr(docx.document.Document, "add_comment"):
+        pytest.skip("this python-docx cannot comment")
+    path = published(project) / "assessment.docx"
+    opened = docx.Document(str(path))
+    paragraph = next(p for p in opened.paragraphs if p.runs and p.style.name.startswith("Heading"))
+    opened.add_comment(paragraph.runs, text="Is this so?", author="A reviewer")
+    opened.save(str(project / "commented.docx"))
+    again = docx.Document(str(project / "commented.docx"))
+    assert [c.text for c in again.comments] == ["Is this so?"]
+    assert len(again.paragraphs) == len(opened.paragraphs)
+
+
+def test_a_wide_table_of_few_rows_is_printed_with_rows_and_columns_exchanged():
+    names = [f"p, adjusted for the family {i}" for i in range(12)]
+    frame = pd.DataFrame([["Refusals", *range(12)], ["Plans", *range(12)]], columns=["Outcome", *names])
+    made = tables.make(frame, "tests", "Tests")
+    assert rendering._layout(made)[2], "too wide as it stands"
+    printed = rendering.for_paper(made)
+    assert [c.name for c in printed.columns] == ["Outcome", "Refusals", "Plans"]
+    assert printed.cells[0] == (names[0], "0", "0") and len(printed.cells) == 12
+    assert not rendering._layout(printed)[2]
+    texts = pd.DataFrame([["a"] + ["a sentence of several words, rather long"] * 11], columns=["Outcome", *names[:11]])
+    prose = tables.make(texts, "texts", "Texts")
+    assert rendering.for_paper(prose) is prose, "a table of texts is read along its rows"
+
+
+def test_widths_fill_the_page_and_leave_room_for_the_longest_word():
+    frame = pd.DataFrame(
+        {"Id": ["F1", "F2"], "Finding": ["Short words", "More short words"], "Why": ["because " * 40] * 2}
+    )
+    shares, size, turned = rendering._layout(tables.make(frame, "t", "T"))
+    assert size == "8.5pt" and not turned
+    assert sum(shares) == pytest.approx(108, abs=0.5)
+    assert shares[2] > 3 * shares[1] > 0 and shares[1] >= len("Short words")
+
+
+def test_a_heading_with_nothing_under_it_is_left_out(project):
+    def heading(level, name):
+        return {"t": "Header", "c": [level, [name, [], []], []]}
+
+    text = {"t": "Para", "c": []}
+    blocks = [
+        heading(1, "a"),
+        heading(2, "b"),
+        heading(3, "c"),
+        text,
+        heading(2, "gone"),
+        heading(1, "d"),
+        heading(2, "gone"),
+    ]
+    kept = rendering._headings_with_text(blocks)
+    assert [b["c"][1][0] for b in kept if b["t"] == "Header"] == ["a", "b", "c", "d"]
+
+
+def test_only_a_figure_between_paragraphs_floats():
+    figure = {"t": "RawBlock", "c": ["typst", "#report-figure(image()) <fig-a>"]}
+    heading, text = {"t": "Header", "c": [2, ["h", [], []], []]}, {"t": "Para", "c": []}
+    done = rendering._afloat([heading, figure, text, figure])
+    assert ["afloat: true" in str(b["c"]) for b in done] == [False, False, False, True]
 
 
 def spoil_fact(p):
@@ -315,13 +455,15 @@ def test_headings_never_skip_a_level():
         "blocks": [
             {"t": "Header", "c": [1, ["s", [], []], [{"t": "Str", "c": "S"}]]},
             {"t": "Header", "c": [4, ["x", [], []], [{"t": "Str", "c": "Deep"}]]},
+            {"t": "Para", "c": []},
             {"t": "Header", "c": [2, ["y", [], []], [{"t": "Str", "c": "Deep"}]]},
+            {"t": "Para", "c": []},
         ]
     }
     numbered, numbering = rendering.number(tree, made)
-    assert [b["c"][0] for b in numbered["blocks"]] == [1, 2, 2]
+    assert [b["c"][0] for b in numbered["blocks"] if b["t"] == "Header"] == [1, 2, 2]
     assert [n for _, _, n, _ in numbering.contents] == ["1", "1.1", "1.2"]
-    assert len({b["c"][1][0] for b in numbered["blocks"]}) == 3
+    assert len({b["c"][1][0] for b in numbered["blocks"] if b["t"] == "Header"}) == 3
 
 
 def test_widths_and_escapes_for_print():

@@ -13,15 +13,14 @@ import json
 import os
 import re
 import subprocess
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
 from helpers import facts as fact_words
-from helpers import provenance
+from helpers import provenance, wordfile, wordstyles
 from helpers.errors import AssessError
 from helpers.manuscript import TEMPLATES, Asset, Manuscript, table
 from helpers.tables import Column, Table
@@ -183,6 +182,17 @@ class Numbering:
     order: list[str]
 
 
+def _headings_with_text(blocks: Sequence[Node]) -> list[Node]:
+    """`blocks` without the headings that nothing stands under, as when all of a section's cells went to an annex."""
+    kept: list[Node] = []
+    for block in reversed(blocks):
+        level = block["c"][0] if block["t"] == "Header" else None
+        below = kept[-1]["c"][0] if kept and kept[-1]["t"] == "Header" else None
+        if level is None or level == 1 or (kept and (below is None or below > level)):
+            kept.append(block)
+    return kept[::-1]
+
+
 def number(tree: Node, manuscript: Manuscript) -> tuple[Node, Numbering]:
     """Number sections, figures and tables; resolve references to them. Raises AssessError for a reference to
     nothing."""
@@ -226,7 +236,7 @@ def number(tree: Node, manuscript: Manuscript) -> tuple[Node, Numbering]:
             block["c"][1] = [visit(b) or b for b in block["c"][1]]
         return None
 
-    for block in tree["blocks"]:
+    for block in _headings_with_text(tree["blocks"]):
         blocks.append(visit(block) or block)
 
     def resolve(node: Node) -> Any:
@@ -630,13 +640,25 @@ _ROOM = (("8.5pt", 108, False), ("7.5pt", 122, False), ("7pt", 131, False), ("7.
 _MARGIN = 2.4
 
 
+def _shared(least: list[float], liked: list[float], full: list[float], room: float) -> list[float]:
+    """Widths that fill the room: as liked if that fits, else in proportion to the texts but never below the least."""
+    if sum(liked) <= room and full == liked:
+        return liked
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        part = (low + high) / 2
+        taken = sum(max(small, part * whole) for small, whole in zip(least, full, strict=True))
+        low, high = (part, high) if taken <= room else (low, part)
+    return [max(small, low * whole) for small, whole in zip(least, full, strict=True)]
+
+
 def _layout(made: Table) -> tuple[list[float], str, bool]:
     """Each column's share of the width, the size of the letters, and whether the page must be turned.
 
-    No column is narrower than its longest word; what is left goes to the columns with the longest texts. The largest
-    size is taken that leaves those texts at least half of the width they would like.
+    No column is narrower than its longest word. The largest size is taken that leaves the longer texts at least half
+    of the width they would like; what is left is shared so that the cells of a row take about as many lines.
     """
-    least, liked = [], []
+    least, brief, liked, full = [], [], [], []
     for place, column in enumerate(made.columns):
         texts = [domain(address(row[place]) or "") if address(row[place]) else row[place] for row in made.cells] or [""]
         longest = max((len(word) for text in [*texts, column.name] for word in text.split()), default=3)
@@ -644,17 +666,49 @@ def _layout(made: Table) -> tuple[list[float], str, bool]:
         usual = lengths[int(0.9 * (len(lengths) - 1))]
         least.append(1.12 * min(longest, 20) + _MARGIN)
         liked.append(max(least[-1], min(usual, 16 if column.numeric else 60) + _MARGIN))
+        full.append(max(least[-1], usual + _MARGIN))
+        brief.append(max(least[-1], min(usual, 16) + _MARGIN))  # a few words stay on one line
     for size, room, turned in _ROOM:
         spare, wish = room - sum(least), sum(liked) - sum(least)
         if spare >= (0.5 if not turned else 0.2) * wish or (size, turned) == ("7pt", True):
-            part = min(1.0, max(spare, 0) / wish) if wish else 1.0
-            return [low + part * (high - low) for low, high in zip(least, liked, strict=True)], size, turned
+            return _shared(brief if sum(brief) <= room else least, liked, full, room), size, turned
     raise AssertionError("the last room takes every table")
 
 
+FEW_ROWS = 6
+
+
+def for_paper(made: Table) -> Table:
+    """The table as a page can hold it: one of few rows of numbers, too wide but for small letters, has rows and
+    columns exchanged."""
+    _, size, turned = _layout(made)
+    corner, *names = made.columns
+    numeric = sum(c.numeric for c in names) > len(names) / 2
+    if not (numeric and (turned or size == "7pt") and len(made.cells) <= FEW_ROWS):
+        return made
+    labels = [row[0] for row in made.cells]
+    cells = tuple((c.name, *(row[place] for row in made.cells)) for place, c in enumerate(names, start=1))
+    columns = (Column(corner.name, False), *(Column(text, numeric) for text in labels))
+    return replace(made, columns=columns, cells=cells, values=cells)
+
+
+_SHORT = 24  # lines: about a third of a page
+
+
+def _lines(made: Table, shares: Sequence[float]) -> int:
+    """About how many lines the table's rows take."""
+    return sum(
+        max(1 + len(text) // max(1, int(share - _MARGIN)) for text, share in zip(row, shares, strict=True))
+        for row in made.cells
+    )
+
+
 def typst_table(made: Table, identifier: str, label: str) -> str:
-    """A captioned Typst table whose header repeats; wide ones are set smaller, and the widest on a turned page."""
-    shares, size, turned = _layout(made)
+    """A captioned Typst table whose header repeats; wide ones are set smaller, and the widest on a turned page. A
+    short one stays whole."""
+    made = for_paper(made)
+    shares, size, _ = _layout(made)
+    whole = "true" if _lines(made, shares) <= _SHORT else "false"
     columns = ", ".join(f"{share:.1f}fr" for share in shares)
     align = ", ".join("right" if c.numeric else "left" for c in made.columns)
     heads = ", ".join(f"[{typst_text(c.name)}]" for c in made.columns)
@@ -663,25 +717,40 @@ def typst_table(made: Table, identifier: str, label: str) -> str:
         cells = []
         for text in row:
             link = address(text)
-            shown = f"link({_typst_string(link)})[{typst_text(domain(link))}]" if link else f"[{typst_text(text)}]"
+            # A name such as a_long_name may break after its underscores.
+            plain = typst_text(text).replace("_", "_\u200b")
+            shown = f"link({_typst_string(link)})[{typst_text(domain(link))}]" if link else f"[{plain}]"
             cells.append(shown)
         rows.append(", ".join(cells))
     sources = "; ".join(provenance.words(made.sources))
     foot = " ".join(t for t in (made.note, f"Source: {sources}" if sources else "") if t)
     body = ",\n".join(rows)
-    call = (
-        f"#report-table((columns: ({columns},), align: ({align},), size: {size}), ({heads},), ({body},), "
+    return (
+        f"#report-table((columns: ({columns},), align: ({align},), size: {size}, whole: {whole}), ({heads},), ({body},), "
         f"[{typst_text(label)}], [{typst_text(made.title)}], [{typst_text(foot)}]) <{identifier}>"
     )
-    return f"{_TURNED}{call}" if turned else call
 
 
-_TURNED = "/* turned */"
+def _if_turned(made: Table, blocks: list[Node]) -> list[Node]:
+    """The blocks of a table, in a Div marked as `turned` when the page must be."""
+    return [{"t": "Div", "c": [["", ["turned"], []], blocks]}] if _layout(for_paper(made))[2] else blocks
 
 
-def turn(blocks: list[Node]) -> list[Node]:
-    """Tables too wide for the page put on turned pages, together with the headings just above them and one after
-    another."""
+def _afloat(blocks: list[Node]) -> list[Node]:
+    """Figures that stand between paragraphs let go, to the top or foot of a page, so that the text fills what they
+    leave; one just under a heading stays there."""
+    out: list[Node] = []
+    for before, block in zip([None, *blocks], blocks, strict=False):
+        free = before is not None and before["t"] in ("Para", "BulletList", "OrderedList")
+        if free and block["t"] == "RawBlock" and block["c"][1].startswith("#report-figure("):
+            block = _raw("typst", block["c"][1].replace("#report-figure(", "#report-figure(afloat: true, ", 1))
+        out.append(block)
+    return out
+
+
+def turn(blocks: list[Node], begin: Node, end: Node) -> list[Node]:
+    """Tables too wide for the page (marked as `turned`) put between `begin` and `end`, which turn the page and turn it
+    back, together with the headings just above them and one after another."""
     out: list[Node] = []
     run: list[Node] = []  # headings that wait to see what they stand above
     turned = False
@@ -689,22 +758,22 @@ def turn(blocks: list[Node]) -> list[Node]:
     def close() -> None:
         nonlocal turned
         if turned:
-            out.append(_raw("typst", "]"))
+            out.append(end)
         turned = False
 
     for block in blocks:
         if block["t"] == "Header" and block["c"][0] > 1:
             run.append(block)
             continue
-        wide = block["t"] == "RawBlock" and block["c"][1].startswith(_TURNED)
+        wide = block["t"] == "Div" and "turned" in block["c"][0][1]
         if not wide:
             close()
         elif not turned:
-            out.append(_raw("typst", "#page(flipped: true)["))
+            out.append(begin)
             turned = True
         out += run
         run = []
-        out.append(_raw("typst", block["c"][1].removeprefix(_TURNED)) if wide else block)
+        out += block["c"][1] if wide else [block]
     close()
     return out + run
 
@@ -730,7 +799,8 @@ def paper(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edi
                 asset, label = manuscript.assets[key], numbering.labels[key]
                 used_labels.add(anchor(asset))
                 if asset.kind == "table":
-                    return _raw("typst", typst_table(table(asset), anchor(asset), label))
+                    made = table(asset)
+                    return _if_turned(made, [_raw("typst", typst_table(made, anchor(asset), label))])
                 picture = asset.path(".plain.svg").read_text(encoding="utf-8")
                 (work / f"{slug(asset.key)}.svg").write_text(_DECIMALS.sub(r"\1", picture), encoding="utf-8")
                 return _raw("typst", _typst_figure(asset, label))
@@ -752,7 +822,8 @@ def paper(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edi
             return {"t": "Header", "c": [level, [identifier, [], []], inlines]}
         return None
 
-    blocks = turn(walk(copy.deepcopy(tree["blocks"]), dress))
+    turned, back = _raw("typst", "#page(flipped: true)["), _raw("typst", "]")
+    blocks = turn(_afloat(walk(copy.deepcopy(tree["blocks"]), dress)), turned, back)
     body = _write({**tree, "blocks": blocks, "meta": {}}, "typst-citations", edition)
     said = manuscript.words
     gaps = "Not part of this build: " + ", ".join(manuscript.missing) + "." if manuscript.missing else ""
@@ -787,33 +858,42 @@ def _custom(style: str, blocks: list[Node]) -> Node:
     return {"t": "Div", "c": [["", [], [["custom-style", style]]], blocks]}
 
 
-def _docx_table(made: Table, label: str) -> list[Node]:
-    shares = _layout(made)[0]
+def _docx_table(made: Table, identifier: str, label: str) -> list[Node]:
+    made = for_paper(made)
+    shares, size, _ = _layout(made)
     total = sum(shares)
+    style = "Table Text" if size == "8.5pt" else "Table Text Small"
 
-    def cell(text: str, column: Column) -> list[Any]:
+    def cell(text: str, column: Column, style: str = style) -> list[Any]:
         link = address(text)
         content = [{"t": "Link", "c": [["", [], []], _inlines(domain(link)), [link, ""]]}] if link else _inlines(text)
         side = "AlignRight" if column.numeric else "AlignLeft"
-        return [["", [], []], {"t": side}, 1, 1, [{"t": "Plain", "c": content}]]
+        return [["", [], []], {"t": side}, 1, 1, [_custom(style, [{"t": "Para", "c": content}])]]
 
     specs = [
         [{"t": "AlignRight" if c.numeric else "AlignLeft"}, {"t": "ColWidth", "c": s / total}]
         for c, s in zip(made.columns, shares, strict=True)
     ]
-    head = [["", [], []], [[["", [], []], [cell(c.name, c) for c in made.columns]]]]
+    heading = "Table Heading" if size == "8.5pt" else "Table Heading Small"
+    head = [["", [], []], [[["", [], []], [cell(c.name, c, heading) for c in made.columns]]]]
     rows = [[["", [], []], [cell(t, c) for t, c in zip(row, made.columns, strict=True)]] for row in made.cells]
     body = [[["", [], []], 0, [], rows]]
-    caption = [None, [{"t": "Plain", "c": [{"t": "Strong", "c": _inlines(f"{label}. ")}, *_inlines(made.title)]}]]
+    mark = {"t": "Span", "c": [[identifier, [], []], [{"t": "Strong", "c": _inlines(f"{label}. ")}]]}
+    caption = [None, [{"t": "Plain", "c": [mark, *_inlines(made.title)]}]]
     grid = {"t": "Table", "c": [["", [], []], caption, specs, head, body, [["", [], []], []]]}
     sources = "; ".join(provenance.words(made.sources))
     foot = " ".join(t for t in (made.note, f"Source: {sources}" if sources else "") if t)
     return [grid, *([_custom("Source", [{"t": "Para", "c": _inlines(foot)}])] if foot else [])]
 
 
+def _docx_width(png: bytes) -> float:
+    """The width in inches of a figure that fills the page's width, unless it would be too high for the page."""
+    across, down = int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
+    return round(min(wordfile.TEXT_WIDTH, wordfile.FIGURE_HEIGHT * across / down), 2)
+
+
 def document(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition, work: Path) -> bytes:
     """The report as a Word document with real styles, captions, table headings and alt text."""
-    from helpers import wordstyles
 
     def dress(node: Node) -> Any:
         if node["t"] == "Span":
@@ -826,11 +906,16 @@ def document(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: 
                 key = f"{pairs['kind']}:{pairs['key']}"
                 asset, label = manuscript.assets[key], numbering.labels[key]
                 if asset.kind == "table":
-                    return _docx_table(table(asset), label)
+                    made = table(asset)
+                    return _if_turned(made, _docx_table(made, anchor(asset), label))
                 meta = asset.meta
+                # The name of a picture is kept in the file: it must not tell where the report was made.
+                picture = f"{slug(asset.key)}.png"
+                png = asset.path(".plain.png").read_bytes()
+                (work / picture).write_bytes(png)
                 image = {
                     "t": "Image",
-                    "c": [["", [], [["width", "6.3in"]]], _inlines(meta["alt"]), [str(asset.path(".plain.png")), ""]],
+                    "c": [["", [], [["width", f"{_docx_width(png)}in"]]], _inlines(meta["alt"]), [picture, ""]],
                 }
                 mark = {"t": "Span", "c": [[anchor(asset), [], []], [{"t": "Strong", "c": _inlines(f"{label}. ")}]]}
                 out = [_custom("Image Caption", [{"t": "Para", "c": [mark, *_inlines(meta["title"])]}])]
@@ -851,7 +936,8 @@ def document(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: 
             return {"t": "Header", "c": [level, [identifier, [], []], inlines]}
         return None
 
-    blocks = walk(copy.deepcopy(tree["blocks"]), dress)
+    upright, turned = (_raw("openxml", wordfile.section(flipped)) for flipped in (False, True))
+    blocks = turn(walk(copy.deepcopy(tree["blocks"]), dress), upright, turned)
     said = manuscript.words
 
     def meta(text: str) -> Node:
@@ -863,6 +949,7 @@ def document(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: 
         "date": meta(edition.date),
         "lang": meta("en-GB"),
         "author": meta(said["author"]),
+        "toc-title": meta(said["contents"]),
     }
     if manuscript.missing:
         blocks.insert(
@@ -873,32 +960,16 @@ def document(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: 
             ),
         )
     reference, target = work / "reference.docx", work / "assessment.docx"
-    wordstyles.write(reference, edition.epoch)
+    wordstyles.write(reference)
     _write(
         {**tree, "blocks": blocks, "meta": front},
         "docx",
         edition,
         f"--reference-doc={reference}",
+        f"--resource-path={work}",
         "--toc",
         "--toc-depth=2",
         "-o",
         str(target),
     )
-    return settled(target.read_bytes())
-
-
-def settled(docx: bytes) -> bytes:
-    """The same Word file with fixed times inside, so that the same report is the same bytes."""
-    import io
-
-    out = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(docx)) as old,
-        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as new,
-    ):
-        for item in sorted(old.infolist(), key=lambda i: (i.filename != "[Content_Types].xml", i.filename)):
-            entry = zipfile.ZipInfo(item.filename, (1980, 1, 1, 0, 0, 0))
-            # Pictures are compressed already.
-            entry.compress_type = zipfile.ZIP_STORED if item.filename.endswith(".png") else zipfile.ZIP_DEFLATED
-            new.writestr(entry, old.read(item.filename))
-    return out.getvalue()
+    return wordfile.finished(target.read_bytes())

@@ -65,7 +65,7 @@ def _paragraphs() -> dict[str, str]:
         _style("Normal", "Normal", _paragraph(), _run(11), default=True),
         _style("BodyText", "Body Text", _paragraph(0, 140), _run(11)),
         _style("FirstParagraph", "First Paragraph", _paragraph(0, 140), _run(11), "BodyText"),
-        _style("Compact", "Compact", _paragraph(20, 20, line=240), _run(9.5), "BodyText"),
+        _style("Compact", "Compact", _paragraph(0, 80), _run(11), "BodyText"),
         _style("Title", "Title", _paragraph(2400, 240, line=240), _run(30, ACCENT, True)),
         _style("Subtitle", "Subtitle", _paragraph(0, 360, line=252), _run(15, MUTED)),
         _style("Author", "Author", _paragraph(0, 60), _run(11, MUTED)),
@@ -74,12 +74,31 @@ def _paragraphs() -> dict[str, str]:
         _style("Heading2", "heading 2", _paragraph(360, 120, True, 1, 252), _run(15, INK, True)),
         _style("Heading3", "heading 3", _paragraph(280, 100, True, 2, 252), _run(12.5, INK, True)),
         _style("Heading4", "heading 4", _paragraph(220, 80, True, 3, 252), _run(11, INK, True)),
-        _style("TOCHeading", "TOC Heading", _paragraph(240, 200, True), _run(16, ACCENT, True)),
+        _style(
+            "TOCHeading",
+            "TOC Heading",
+            _paragraph(240, 200, True, extra="<w:pageBreakBefore/>"),
+            _run(16, ACCENT, True),
+        ),
+        _style("TOC1", "toc 1", _paragraph(120, 20, line=252), _run(10.5, INK, True)),
+        _style("TOC2", "toc 2", _paragraph(0, 20, line=252, indent='<w:ind w:left="340"/>'), _run(10.5)),
+        _style("Footer", "footer", _paragraph(0, 0, line=240, indent='<w:jc w:val="right"/>'), _run(8.5, MUTED)),
+        _style("SectionEnd", "Section End", _paragraph(0, 0, line=20), _run(1)),
         _style("Caption", "caption", _paragraph(240, 60, True, line=252), _run(10.5, INK)),
         _style("ImageCaption", "Image Caption", _paragraph(280, 40, True, line=252), _run(10.5, INK, True), "Caption"),
         _style("TableCaption", "Table Caption", _paragraph(280, 80, True, line=252), _run(10.5, INK), "Caption"),
         _style("FigureSubtitle", "Figure Subtitle", _paragraph(0, 80, True, line=252), _run(9.5, MUTED)),
         _style("CaptionedFigure", "Captioned Figure", _paragraph(0, 60, True, line=240), _run(11)),
+        *(
+            _style(
+                f"Table{kind}{id}",
+                f"Table {kind}{name}",
+                _paragraph(20, 20, line=240),
+                _run(size, bold=kind == "Heading"),
+            )
+            for kind in ("Text", "Heading")
+            for id, name, size in (("", "", 8.5), ("Small", " Small", 7.5))
+        ),
         _style("Source", "Source", _paragraph(40, 280, line=252), _run(8.5, MUTED)),
         _style("Callout", "Callout", _paragraph(60, 100, extra=box), _run(10.5)),
         _style(
@@ -106,7 +125,7 @@ _TABLE = (  # the order of the elements is the schema's
 )
 
 
-def write(path: Path, epoch: int = 0) -> None:
+def write(path: Path) -> None:
     """Write the reference document from which pandoc takes its styles."""
     import pypandoc
 
