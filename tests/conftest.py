@@ -9,8 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+import browser
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("pyproject.toml", "CITATION.cff", "README.md", "notebooks", "docs", "data", "reports")
@@ -60,6 +66,18 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 pytest.fail(f"The project does not build: {ran.stderr or ran.stdout}", pytrace=False)
             (root / "done").touch()
     return root
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Headless Chromium, for one module's tests."""
+    if browser.PROGRAM is None:
+        pytest.skip("no Chromium on this machine")
+    driver = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    with driver.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=browser.PROGRAM, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
 
 
 @contextlib.contextmanager

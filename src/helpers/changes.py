@@ -16,6 +16,7 @@ from typing import Any
 
 from helpers import differences, files
 from helpers.errors import AssessError
+from helpers.facts import MINUS
 
 FAMILIES = (".svg", ".png")
 LIMIT = 200  # rows a table of the page shows; changes.json has all of them
@@ -442,19 +443,38 @@ def short(value: object) -> str:
     number = _number(value)
     if number is None:
         return str(value)
-    return f"{number:,.4g}" if abs(number) < 1e6 else f"{number:,.0f}"
+    text = f"{number:,.4g}" if abs(number) < 1e6 else f"{number:,.0f}"
+    return text.replace("-", MINUS)
+
+
+def chance(value: object) -> str:
+    """A probability: three decimals, or that it is smaller than those show."""
+    number = _number(value)
+    if number is None:
+        return short(value)
+    return "under 0.001" if number < 0.001 else f"{number:.3f}"
 
 
 def html(found: dict[str, Any]) -> str:
     """The page."""
     import jinja2
+    from markupsafe import Markup
+
+    from helpers import leaflet
 
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["short"] = short
+    environment.filters.update(short=short, chance=chance)
     template = environment.get_template("changes.html")
+    style = leaflet.fonts() + leaflet.template("report.css") + leaflet.template("council.css")
     return template.render(
-        found=found, headline=headline(found), limit=LIMIT, words=words, image=image, page_title="What changed"
+        found=found,
+        headline=headline(found),
+        limit=LIMIT,
+        words=words,
+        image=image,
+        page_title="What changed",
+        style=Markup(style),
     )
 
 

@@ -18,9 +18,11 @@ from helpers.figures import BLUE, GREY, GRID, INK, MUTED, ORANGE, PLUM, RULE, TE
 WIDTH = 720
 PAPER = "#ffffff"
 FAINT = "#b9bfc5"
+TEAL_WORDS = "#1b756e"  # teal dark enough for words
 NAMES = {
     INK: "fig-ink", MUTED: "fig-muted", GRID: "fig-grid", RULE: "fig-rule", PAPER: "fig-paper",
     BLUE: "fig-blue", ORANGE: "fig-orange", GREY: "fig-grey", TEAL: "fig-teal", PLUM: "fig-plum", FAINT: "fig-faint",
+    TEAL_WORDS: "fig-teal-text",
 }  # fmt: skip
 
 
@@ -273,7 +275,14 @@ def trends(panels: Sequence[Trend], name: str, columns: int = 3) -> str:
         ends = [(held[max(held)], colour) for held, colour, _, _ in lines if held]
         heights = spread([py(v) + 4 for v, _ in ends], 12, top - 2, bottom + 6)
         for (value, colour), height in zip(ends, heights, strict=True):
-            sheet.text(right + 7, height, short(value, one.unit, one.digits), colour, 11.5, bold=colour == BLUE)
+            sheet.text(
+                right + 7,
+                height,
+                short(value, one.unit, one.digits),
+                TEAL_WORDS if colour == TEAL else colour,
+                11.5,
+                bold=colour == BLUE,
+            )
         last = max(one.own)
         words = f"{name}, {last}: {short(one.own[last], one.unit, one.digits)}"
         sheet.mark("circle", px(last), py(one.own[last]), 3.2, BLUE, PAPER, words)

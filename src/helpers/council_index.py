@@ -126,7 +126,7 @@ def _map(pages: list[councils.Council]) -> tuple[str, str]:
     london = "".join(drawn(code, enlarged[code]) for code in sorted(enlarged))
     full = wide + 215
     svg = (
-        f'<svg id="map-svg" role="img" aria-label="Map of England by council, London enlarged; the table lists the same councils" data-show="programme" viewBox="0 0 {full:.0f} 640">'
+        f'<svg id="map-svg" aria-hidden="true" data-show="programme" viewBox="0 0 {full:.0f} 640">'
         f'<g>{main}</g><text x="{wide + 5:.0f}" y="408" font-size="14">London, enlarged</text><g transform="translate({wide + 5:.0f} 420)">{london}</g></svg>'
     )
     keys = [

@@ -91,7 +91,7 @@ def matrix(frame: pd.DataFrame, firm: pd.DataFrame, words: dict[str, str]) -> Fi
                 ha="center",
                 va="center",
                 fontsize=8,
-                color="white" if shade > 0.5 else figures.INK,
+                color=_on(shade),
             )
     axes.set_xlim(-0.6, frame.shape[1] - 0.4)
     axes.set_ylim(len(frame) - 0.4, -0.6)
@@ -106,15 +106,32 @@ def matrix(frame: pd.DataFrame, firm: pd.DataFrame, words: dict[str, str]) -> Fi
     return figure
 
 
-def _square(column: int, row: int, shade: float) -> Any:
+def _colour(shade: float) -> tuple[float, ...]:
+    """The house blue at a share of its strength, 0 (white) to 1."""
     from matplotlib.colors import to_rgb
+
+    return tuple(1 - shade * (1 - part) for part in to_rgb(figures.BLUE))
+
+
+def _on(shade: float) -> str:
+    """Black or white, whichever can be read better on a cell of that shade."""
+    channels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in _colour(shade)]
+    light = sum(part * c for part, c in zip((0.2126, 0.7152, 0.0722), channels, strict=True))
+    return "black" if light > 0.179 else "white"
+
+
+def _square(column: int, row: int, shade: float) -> Any:
     from matplotlib.patches import Rectangle
 
-    dark = to_rgb(figures.BLUE)
-    colour = tuple(1 - shade * (1 - c) for c in dark)
     edge = "none" if shade else figures.RULE
     return Rectangle(
-        (column - 0.46, row - 0.4), 0.92, 0.8, facecolor=colour, edgecolor=edge, linewidth=0.8, linestyle=(0, (2, 1.5))
+        (column - 0.46, row - 0.4),
+        0.92,
+        0.8,
+        facecolor=_colour(shade),
+        edgecolor=edge,
+        linewidth=0.8,
+        linestyle=(0, (2, 1.5)),
     )
 
 
@@ -333,7 +350,7 @@ def vintage_fans(frame: pd.DataFrame, official: dict[str, tuple[int, float]], co
 @_styled
 def polarity(frame: pd.DataFrame, label: str = "stakeholder") -> Figure:
     """Reported effects by party: bars of positive, mixed and negative, strong and middle grades left, the weak grade right."""
-    colours = {"positive": figures.TEAL, "mixed": "#b9bfc5", "negative": figures.PLUM}
+    colours = {"positive": "#1b756e", "mixed": "#b9bfc5", "negative": figures.PLUM}
     hatches = {"positive": "", "mixed": "...", "negative": ""}
     height = 0.55 + 0.36 * len(frame)
     figure, grid = figures.new(

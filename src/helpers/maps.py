@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers import paths
 from helpers.errors import AssessError
+from helpers.figures import INK, MUTED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +87,7 @@ def england(colours: Mapping[str, str], labels: Mapping[str, str] | None = None)
     codes = sorted(known)
     _draw(country, colours, codes, 0.3)
     _draw(london, colours, [c for c in codes if c.startswith(LONDON)], 0.5)
-    london.set_title("London, enlarged", fontsize=8, loc="left", color="#444444")
+    london.set_title("London, enlarged", fontsize=8, loc="left", color=MUTED)
     if labels:
         figure.legend(
             handles=[
@@ -97,6 +98,7 @@ def england(colours: Mapping[str, str], labels: Mapping[str, str] | None = None)
             bbox_to_anchor=(0.64, 0.86),
             frameon=False,
             fontsize=9,
+            labelcolor=INK,
             handlelength=1.2,
             handleheight=1.2,
         )

@@ -398,6 +398,11 @@ _COLOUR_NAMES = {
     "#1b756e": "fig-cohort-3-text",
     "#a38a00": "fig-cohort-4",
     "#7d6a00": "fig-cohort-4-text",
+    "#5b8fbf": "fig-pale",
+    "#b9bfc5": "fig-faint",
+    "#0e3557": "fig-part-1",
+    "#2f7fb5": "fig-part-2",
+    "#8fc1b5": "fig-part-3",
 }
 
 
@@ -429,11 +434,14 @@ def _html_figure(asset: Asset, label: str) -> str:
     subtitle = f'<span class="subtitle">{html.escape(meta["subtitle"])}</span>' if meta.get("subtitle") else ""
     sources = "; ".join(provenance.words(meta.get("sources") or []))
     source = f'<p class="source">Source: {html.escape(sources)}</p>' if sources else ""
+    drawn = _svg(asset)
+    # A colour without a counterpart in dark mode, as on a map, keeps the whole figure as it is printed.
+    printed = " as-printed" if re.search(r"(?:fill|stroke): #", drawn) else ""
     return (
         f'<figure id="{anchor(asset)}" class="figure"><figcaption><span class="label">{label}</span> '
         f'<span class="finding">{html.escape(meta["title"])}</span>{subtitle}</figcaption>'
-        f'<div class="plot" tabindex="0" role="group" '
-        f'aria-label="{label}">{_svg(asset)}</div>{source}{_made_by(asset)}</figure>'
+        f'<div class="plot{printed}" tabindex="0" role="group" '
+        f'aria-label="{label}">{drawn}</div>{source}{_made_by(asset)}</figure>'
     )
 
 

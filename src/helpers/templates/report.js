@@ -75,6 +75,16 @@
     });
   });
 
+  // Only what can be scrolled is a stop of the Tab key.
+  function stops() {
+    document.querySelectorAll(".scroll, .plot, details.code pre").forEach(function (box) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0; else box.removeAttribute("tabindex");
+    });
+  }
+  addEventListener("resize", stops);
+  document.addEventListener("toggle", stops, true);
+  stops();
+
   // The contents mark where the reader is, and fold away on small screens.
   var links = Array.prototype.slice.call(document.querySelectorAll("nav.contents a"));
   var targets = links.map(function (link) { return document.getElementById(link.getAttribute("href").slice(1)); });
