@@ -117,6 +117,27 @@ def test_a_claim_of_several_outcomes_needs_them_all(pair):
             assert strength == "weak"
 
 
+@pytest.mark.parametrize("wrong", ["", "  ", None, True, ["A threshold"]])
+def test_a_change_is_said_in_words(wrong, tmp_path):
+    assert test_of(FACTS | {"changed": "A  threshold\n moved."}, tmp_path).changed == "A threshold moved."
+    with pytest.raises(AssessError, match=r"changed is .*expected a sentence on what was changed"):
+        test_of(FACTS | {"changed": wrong}, tmp_path)
+
+
+def test_changes_are_met_beside_the_claim():
+    """Every claim whose test moved after a first look is disclosed, in the register as shown and among the findings."""
+    moved = {c: t.changed for c, t in claims.tests().items() if t.changed}
+    disclosed = "QNT-05 TGT-10 DBV-01 FIN-02 DFE-04 NAO-01 DFE-02 NAO-03 DFE-08 QNT-03 PAC-01 ISO-02"
+    assert set(moved) == set(disclosed.split())
+    made = pd.DataFrame(
+        {c: [""] * 2 for c in claims.COLUMNS} | {"claim_id": ["QNT-05", "TES-01"], "reason": ["So.", "Thus."]}
+    )
+    why = claims.shown(made)["Why"]
+    assert why[0] == f"So. Changed after a first look at results: {moved['QNT-05']}" and why[1] == "Thus."
+    assert list(claims.changes(made)["Id"]) == ["QNT-05"]
+    assert claims.changes(made.tail(1)).empty
+
+
 def test_the_weakest_strength_is_given():
     assert claims._common([(S, "strong"), (S, "weak")]) == (S, "weak")
     assert claims._common([(S, "strong"), (S, "strong")]) == (S, "strong")

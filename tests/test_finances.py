@@ -87,19 +87,44 @@ def test_published_shares_times_the_grant_are_the_pounds_councils_print():
         assert share.loc[code[name], year] * grant.loc[code[name], year] / 1e8 == pytest.approx(printed, abs=0.1)
 
 
+# High needs spending per head
+
+
+def test_spend_per_head_is_the_nations_spending_over_its_young_people():
+    """England 2024-25 by a second route: the pounds of the file over the people of the population file, £ a head."""
+    spent = sum(
+        float(r["High needs (SEND)"])
+        for r in raw("dfe/s251_high_needs_spend.csv")
+        if r["financial_year"] == "2024-25" and r["High needs (SEND)"]
+    )
+    people = panel.councils()["pop_0_25"].sum()
+    rows = panel.series("high_needs_spend_per_head")
+    rows = rows[rows["year"] == 2025].merge(panel.councils()[["la_code", "pop_0_25"]], on="la_code")
+    assert len(rows) == 153 and rows["value"].notna().all()
+    assert (rows["value"] * rows["pop_0_25"]).sum() / people == pytest.approx(spent / people)
+    assert round(spent / 1e9, 2) == 10.22 and round(spent / people) == 583
+
+
+def test_in_logarithms_spend_per_head_would_repeat_spend():
+    """With one population for every year it cancels out of every change, which is why the measure is kept in pounds."""
+    head, spend = panel.wide("high_needs_spend_per_head"), panel.wide("high_needs_spend")
+    assert (head[2025] / head[2018] - spend[2025] / spend[2018]).abs().max() < 1e-9
+
+
 # What had been paid, six councils by hand from agreements.csv and payments.csv (£ million)
 
 BY_HAND = {
     # 56.8 at signing; the other 85.2 over five years to 2027-28, one part by March 2024, half as large again if generous
     "Kent": (56.8, 56.8 + 85.2 / 5, 56.8 + 1.5 * 85.2 / 5),
-    # 28 at signing; suspended in 2023-24, so nothing more, or one part of 42 over six years
-    "Norfolk": (28.0, 28.0, 28.0 + 1.5 * 42 / 6),
+    # 28 at signing, printed; suspended in 2023-24 and held with the four others to 73.2, so nothing more on any reading
+    "Norfolk": (28.0, 28.0, 28.0),
     # the running printed profile: 38 at signing in March 2024, everything else dated later
     "Devon": (38.0, 38.0, 38.0),
     # 6 of 20.5 at signing; three of four parts by March 2024; the generous pace pays it off
     "Bury": (6.0, 6.0 + 14.5 * 3 / 4, 20.5),
-    # nothing is reported; 40% of 42, one of four parts, because a page says that nothing came in 2023-24
-    "Dorset": (0.0, 16.8 + 25.2 / 4, 21.0 + 1.5 * 21.0 / 4),
+    # nothing is reported; 40% of 42 and one of four parts, because a page says that nothing came in 2023-24, then its share of the
+    # 45.2 that the ceiling leaves beside Norfolk's 28: the five together would have had 92.13
+    "Dorset": (0.0, (16.8 + 25.2 / 4) * 45.2 / 64.13, (16.8 + 25.2 / 4) * 45.2 / 64.13),
     # a running total at March 2024
     "Isle of Wight": (6.6, 6.6, 6.6),
 }  # fmt: skip
@@ -117,6 +142,44 @@ def test_readings_are_in_order_and_within_the_agreement(paid):
     assert (known["low"] <= known["central"]).all() and (known["central"] <= known["high"]).all()
     assert (known["high"] <= total[known.index] + 1).all()
     assert paid.loc[~paid["known"], ["central", "high"]].isna().all(axis=None)
+
+
+def test_suspended_councils_cannot_have_had_what_was_still_to_come(paid):
+    """£42, 25, 19.2, 49 and 70 million were agreed and £132 million was still to come in March 2024: at most £73.2 million was paid."""
+    deals = programme.agreements().set_index("la_name")
+    five = deals.index[deals["fate"] == "Payments suspended in 2024"]
+    assert sorted(deals.loc[five, "total_dfe_funding"] / 1e6) == pytest.approx([19.2, 25, 42, 49, 70])
+    assert paid.loc[five, "central"].sum() == pytest.approx(73.2e6) == paid.loc[five, "high"].sum()
+    assert paid.loc[five, "low"].sum() == 28e6  # Norfolk's first payment alone is printed
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "central", "high"),
+    [
+        (1000.0, [30.0, 40.0], [50.0, 60.0]),  # room enough
+        (90.0, [30.0, 40.0], [40.0, 50.0]),  # the generous reading shares the 20 left between what each adds
+        (45.0, [15.0, 30.0], [15.0, 30.0]),  # the assumed one too: 25 of the 50 assumed beyond the 20 known
+        (5.0, [0.0, 20.0], [0.0, 20.0]),  # what is known to have been paid stays
+        (NAN, [30.0, 40.0], [50.0, 60.0]),  # no ceiling is known
+    ],
+)
+def test_held_to_a_ceiling_by_hand(ceiling, central, high):
+    made = pd.DataFrame({"low": [0.0, 20.0, 5.0], "central": [30.0, 40.0, 9.0], "high": [50.0, 60.0, 9.0]})
+    out = finances._held_to(made, pd.Series([True, True, False]), ceiling)
+    assert list(out["central"]) == pytest.approx([*central, 9.0]) and list(out["high"]) == pytest.approx([*high, 9.0])
+    assert list(out["low"]) == [0.0, 20.0, 5.0] and list(made["high"]) == [50.0, 60.0, 9.0]
+
+
+def test_payments_build_up_over_time():
+    """£ million by hand: 6, 6, 6 and 9 printed at the first four signings with a known total; nothing before March 2021."""
+    by_year = {year: finances.paid_by(year).set_index("la_name") for year in (2020, 2021, 2022, 2023, 2024)}
+    assert by_year[2020][list(finances.READINGS)].fillna(0).to_numpy().sum() == 0
+    assert by_year[2021].loc[lambda f: f["known"], "central"].sum() == pytest.approx(27e6)
+    assert by_year[2022].loc["Bury", "central"] == pytest.approx(6e6 + 14.5e6 / 4)
+    assert by_year[2022].loc["Kent", "high"] == 0 and by_year[2023].loc["Kent", "central"] == 56.8e6
+    for earlier, later in [(2020, 2021), (2021, 2022), (2022, 2023), (2023, 2024)]:
+        for reading in finances.READINGS:
+            assert (by_year[earlier][reading].fillna(0) <= by_year[later][reading].fillna(0)).all()
 
 
 def test_running_totals_reported_later_are_a_ceiling(paid):
@@ -201,6 +264,53 @@ def test_share_in_deficit_by_hand():
         assert frame.loc[(group, 2024), "share"] == pytest.approx(100 * sum(mine) / len(mine))
         assert frame.loc[(group, 2024), "councils"] == len(mine)
     assert 2023 not in frame.index.get_level_values("year")  # nothing was published for 2022-23
+
+
+def test_pounds_by_hand():
+    """6.83% of Kent's grant of 2021-22 is near the £97 million its own page gives; 2024 is the return itself."""
+    made = finances.pounds()
+    grant = next(
+        float(r["amount"])
+        for r in raw("dfe/dsg_allocations.csv")
+        if (r["financial_year"], r["la_name"], r["block"], r["deductions"]) == ("2021-22", "Kent", "total", "before")
+    )
+    assert list(made.columns) == [2020, 2021, 2022, 2024]
+    assert made.loc["E10000016", 2022] == pytest.approx(0.0683 * grant) == pytest.approx(97e6, rel=0.03)
+    assert made.loc["E10000016", 2024] == pytest.approx(67167405)
+    assert made[2024].sum() == pytest.approx(1.735e9, rel=1e-3)
+
+
+def test_steps_by_hand():
+    """Change from one year end to the next, and of two years where a year is missing; payments added back where asked."""
+    made = finances.steps().set_index(["last", "row"])
+    balance, grant = finances.pounds(), panel.wide("dsg_total")
+    group = panel.councils().set_index("la_code")["group"]
+    mine = group.index[group == "safety_valve"]
+    assert made.loc[2022, "safety_valve"]["change"] == pytest.approx((balance[2022] - balance[2021])[mine].sum())
+    two = made.loc[2024, "safety_valve"]
+    assert two["years"] == 2 and two["councils"] == 38
+    assert two["yearly"] == pytest.approx(100 * two["change"] / grant.loc[mine, 2024].sum() / 2)
+    with_, without = made.loc[2024, "known"], made.loc[2024, "without"]
+    paid_then = {y: finances.paid_by(y).loc[lambda f: f["known"], list(finances.READINGS)].sum() for y in (2022, 2024)}
+    window = paid_then[2024] - paid_then[2022]
+    assert without["change"] - with_["change"] == pytest.approx(window["central"])
+    per_cent = with_["yearly"] / with_["change"]
+    assert without["lower"] == pytest.approx((with_["change"] + window["low"]) * per_cent)
+    assert without["upper"] == pytest.approx((with_["change"] + window["high"]) * per_cent)
+    assert list(finances.steps()["step"].unique()) == ["2020-21", "2021-22", "2022-23 and 2023-24, yearly mean"]
+
+
+def test_later_balances_are_the_printed_ones():
+    made = finances.later().set_index("council")
+    assert made.loc["Kent", "cumulative"] == 97.5 and made.loc["Kent", "in_year"] == 30.3
+    assert made.loc["Kent", "basis"] == "net" and made.loc["Kent", "returned"] == pytest.approx(67.167405)
+    assert made.loc["Wiltshire", "planned"] == 84.5 and made.loc["Wiltshire", "plan_basis"] == "gross"
+    assert pd.isna(made.loc["Kirklees", "cumulative"]) and made.loc["Kirklees", "in_year"] == 20.0
+    assert pd.isna(made.loc["Hammersmith and Fulham", "in_year"])  # known from a weaker document than its balance
+    firm = [
+        r for r in raw("councils/trajectories.csv") if r["measure"] == "cumulative_deficit" and r["kind"] == "actual"
+    ]
+    assert len(made["cumulative"].dropna()) == sum(r["financial_year"] == "2024/25" for r in firm)
 
 
 def test_burdens_and_thresholds():

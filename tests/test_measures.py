@@ -42,6 +42,7 @@ def test_the_outcomes_the_report_needs_are_defined():
         "dsg_balance_gbp",
         "high_needs_spend",
         "high_needs_spend_per_plan",
+        "high_needs_spend_per_head",
         "net_expenditure",
         "requests_per_1000",
         "new_plans_per_1000",

@@ -47,6 +47,7 @@ _KEYS = {
     "conditions",
     "strength",
     "needs",
+    "changed",
 }
 
 
@@ -73,7 +74,7 @@ def _number(fact: Fact) -> float:
 
 @dataclass(frozen=True)
 class ClaimTest:
-    """How one claim is tested."""
+    """How one claim is tested. `changed`: what of the test, its threshold or its strength was changed after a first look at results."""
 
     claim: str
     chapter: str
@@ -88,6 +89,7 @@ class ClaimTest:
     conditions: tuple[Condition, ...] = ()
     strength: str = ""
     needs: str = ""
+    changed: str = ""
     file: str = field(default="", compare=False)
 
 
@@ -133,6 +135,10 @@ def _test(entry: Mapping[str, Any], chapter: str, file: str) -> ClaimTest:
         raise _bad(
             file, claim, f"strength is {entry.get('strength')!r}; expected one of {', '.join(verdict.STRENGTHS)}."
         )
+    if "changed" in entry and not (isinstance(entry["changed"], str) and entry["changed"].strip()):
+        raise _bad(
+            file, claim, f"changed is {entry['changed']!r}; expected a sentence on what was changed, or no such key."
+        )
     if kind == "none" and not str(entry.get("needs", "")).strip():
         raise _bad(file, claim, "is not testable but does not say what it needs.")
     return ClaimTest(
@@ -149,6 +155,7 @@ def _test(entry: Mapping[str, Any], chapter: str, file: str) -> ClaimTest:
         conditions=tuple(_condition(c, file, claim) for c in entry.get("conditions") or ()),
         strength=str(entry.get("strength", "")),
         needs=" ".join(str(entry.get("needs", "")).split()),
+        changed=" ".join(str(entry.get("changed", "")).split()),
         file=file,
     )
 
@@ -235,8 +242,9 @@ def evaluate(test: ClaimTest, facts: Mapping[str, Fact], grades: Mapping[str, st
 def _common(judged: list[tuple[str, str]]) -> tuple[str, str]:
     """One verdict for a claim about several outcomes, all of which must meet it.
 
-    The shared verdict when they agree, with the weakest strength; "partly supported" when each is supported at least in part, or one is
-    supported in full and none contradicted (as for conditions: some hold); else the outcomes disagree and the verdict is "cannot tell".
+    The shared verdict when they agree, with the weakest strength; "partly supported" when each is supported at least in part, or when some
+    but not all are supported in full and none contradicted (as for conditions: some hold); else the outcomes disagree and the verdict is
+    "cannot tell". docs/architecture.md and annex B say the same in words.
     """
     verdicts = {v for v, _ in judged}
     weakest = max((s for _, s in judged), key=verdict.STRENGTHS.index)
@@ -326,6 +334,35 @@ def grouped(made: pd.DataFrame, claims: pd.DataFrame) -> dict[str, pd.DataFrame]
     return {head: made[heads == head].reset_index(drop=True) for head in sorted(set(heads), key=order.index)}
 
 
+def changes(made: pd.DataFrame) -> pd.DataFrame:
+    """Claims whose test, threshold or strength was changed after a first look at results: Id, Claim, What was changed, Verdict now.
+
+    `made`: the register, whose order is kept.
+    """
+    import pandas as pd
+
+    stated = tests()
+    rows = [
+        {"Id": r.claim_id, "Claim": r.claim, "What was changed": stated[r.claim_id].changed, "Verdict now": r.verdict}
+        for r in made.itertuples()
+        if stated[r.claim_id].changed
+    ]
+    return pd.DataFrame(rows, columns=["Id", "Claim", "What was changed", "Verdict now"])
+
+
+def _why(reason: str, changed: str) -> str:
+    """A reason as readers meet it: with what was changed after a first look at results, if anything."""
+    return f"{reason} Changed after a first look at results: {changed}" if changed else reason
+
+
+def shown(part: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the register as annex C shows them: Id, Claim, Who says it, Verdict, Strength, Why (with what was changed)."""
+    stated = tests()
+    made = part[["claim_id", "claim", "who_says", "verdict", "strength"]].copy()
+    made["why"] = [_why(r.reason, stated[r.claim_id].changed) for r in part.itertuples()]
+    return made.set_axis(["Id", "Claim", "Who says it", "Verdict", "Strength", "Why"], axis=1)
+
+
 def sized(made: pd.DataFrame, claims: pd.DataFrame, facts: Mapping[str, Fact]) -> pd.DataFrame:
     """Rows for the summary figure: group, claim, verdict, strength, and for effect tests estimate, lower, upper as multiples of the
     smallest effect that matters, positive in the claimed direction. Claims about several outcomes show the first."""
@@ -376,7 +413,7 @@ def findings(made: pd.DataFrame) -> pd.DataFrame:
     """The findings of `findings.yaml` with the verdicts of their claims: Id, Finding, Who, Verdict, Why. `made`: the register."""
     import pandas as pd
 
-    held = made.set_index("claim_id")
+    held, stated = made.set_index("claim_id"), tests()
     rows = []
     for entry in yaml.safe_load((Path(__file__).parent / "findings.yaml").read_text(encoding="utf-8")):
         missing = [c for c in entry["claims"] if c not in held.index]
@@ -393,7 +430,7 @@ def findings(made: pd.DataFrame) -> pd.DataFrame:
                 "Verdict": words[0]
                 if same
                 else "; ".join(f"{c}: {w}" for c, w in zip(entry["claims"], words, strict=True)),
-                "Why": " ".join(mine["reason"]),
+                "Why": " ".join(_why(r.reason, stated[r.Index].changed) for r in mine.itertuples()),
             }
         )
     return pd.DataFrame(rows)

@@ -6,15 +6,22 @@ section 251 outturn and already counts Safety Valve payments received, so "witho
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from helpers import evidence, panel, programme
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
 #: The last year end with a balance for nearly every council.
 BALANCE_YEAR = 2024
+#: The year ends with balances, in order. Nothing was published for 31 March 2023, so the last step is of two years.
+BALANCE_YEARS = (2020, 2021, 2022, 2024)
+#: What the page on the suspension says was still to be paid to the suspended councils together.
+STILL_TO_COME = "policy.suspended.future"
 #: Share of an agreement paid in the signing year where the split is known: about 30% in the first cohort, 40% after.
 FIRST_SHARE = {"2020-21": 0.3}
 LATER_FIRST_SHARE = 0.4
@@ -23,31 +30,41 @@ YEARS_ASSUMED = 4
 #: The generous reading: a first share above any seen (0.42), and yearly parts above the fastest seen (1.43 times an equal part).
 HIGH_FIRST_SHARE = 0.5
 HIGH_PACE = 1.5
+#: What is known to have been paid, an assumed profile, a generous one: each no smaller than the one before.
+READINGS = ("low", "central", "high")
 #: Deficit as a share of a year's net current expenditure, the thresholds quoted.
 THRESHOLDS = (5, 10)
 
 
 def paid_by_balance_date() -> pd.DataFrame:
-    """What each of the 38 had been paid by 31 March 2024: la_code, la_name, cohort, known (total found), low, central, high (pounds).
+    """What each of the 38 had been paid by 31 March 2024: `paid_by` of the last year end with balances."""
+    return paid_by(BALANCE_YEAR)
+
+
+def paid_by(year: int) -> pd.DataFrame:
+    """What each of the 38 had been paid by 31 March of `year`: la_code, la_name, cohort, known (total found), low, central, high (pounds).
 
     low: what a page read reports as paid, and first payments printed in an agreement, which fall in the signing month. central: an
     assumed profile, the first payment as printed or else the usual first share, the rest in equal yearly parts to the end year, none in
     2023-24 where suspended. high: a generous one, half at signing where the first payment is not known, yearly parts half as large again,
     none in 2023-24 only where a page says so. No reading passes the agreement less payments dated later, or a running total reported
-    later; a running total at the balance date settles all three. central and high are missing where the total was not found.
+    later; a running total at the balance date settles all three. The suspended councils' readings are held together to what their
+    agreements leave once the payments still to come in March 2024 are taken off (`_ceiling`). central and high are missing where the
+    total was not found. Before the signing year all three are nought. No year is given more than a later one.
     """
     import pandas as pd
 
     rows, reports = evidence.load("payments"), _reported()
+    deals = programme.agreements()
     out = []
-    for deal in programme.agreements().to_dict("records"):
+    for deal in deals.to_dict("records"):
         mine = rows[rows["la_code"] == deal["la_code"]]
-        low, settled = _low(deal, mine, reports[reports["la_code"] == deal["la_code"]])
+        low, settled = _low(deal, mine, reports[reports["la_code"] == deal["la_code"]], year)
         central = high = float("nan")
         if deal["known"]:
-            most = _most(deal, mine)
-            central = low if settled else min(max(_profile(deal, mine), low), most)
-            high = low if settled else max(min(_profile(deal, mine, generous=True), most), central)
+            most = _most(deal, mine, year)
+            central = low if settled else min(max(_profile(deal, mine, year=year), low), most)
+            high = low if settled else max(min(_profile(deal, mine, generous=True, year=year), most), central)
         out.append(
             {
                 "la_code": deal["la_code"],
@@ -59,56 +76,89 @@ def paid_by_balance_date() -> pd.DataFrame:
                 "high": high,
             }
         )
-    return pd.DataFrame(out)
+    made = pd.DataFrame(out)
+    suspended = made["la_code"].isin(deals.loc[deals["fate"] == programme.FATES["suspended"], "la_code"])
+    made = _held_to(made, suspended, _ceiling(deals[deals["fate"] == programme.FATES["suspended"]]))
+    if year < BALANCE_YEAR:
+        later = paid_by(BALANCE_YEAR)
+        for reading in READINGS:
+            made[reading] = made[reading].clip(upper=later[reading])
+    return made
+
+
+def _ceiling(deals: pd.DataFrame) -> float:
+    """The most the suspended councils can have had together: their agreements less what was still to come in March 2024 (pounds).
+
+    The loosest reading of the page: were the payments withheld for 2023-24 not among those to come, it would be less by as much.
+    """
+    figures = evidence.load("policy_figures").set_index("id")["value"]
+    return float(deals["total_dfe_funding"].sum(skipna=False)) - float(figures[STILL_TO_COME])
+
+
+def _held_to(made: pd.DataFrame, which: pd.Series, ceiling: float) -> pd.DataFrame:
+    """central and high of some councils brought down to `ceiling` in sum, each by the same share of what it adds to the reading below.
+
+    A ceiling that is missing (a total not found) changes nothing; what is known to have been paid is never cut.
+    """
+    made = made.copy()
+    for below, reading in itertools.pairwise(READINGS):
+        base = made.loc[which, below]
+        added, room = made.loc[which, reading] - base, max(ceiling - base.sum(), 0.0)
+        if added.sum() > room:
+            made.loc[which, reading] = base + added * room / added.sum()
+    return made
 
 
 def _reported() -> pd.DataFrame:
-    """Payments that the documents table reports as made by the balance date, from councils' own papers only: la_code, year, value."""
+    """Payments that the documents table reports as made in a year, from councils' own papers only: la_code, year, value."""
     rows = evidence.load("trajectories")
     made = (rows["measure"] == "dfe_payment") & (rows["kind"] == "actual") & (rows["grade"] == "strong")
-    return rows[made & rows["year"].notna() & (rows["year"].fillna(9999).astype(int) <= BALANCE_YEAR)][
-        ["la_code", "year", "value"]
-    ]
+    return rows[made & rows["year"].notna()][["la_code", "year", "value"]]
 
 
-def _low(deal: dict[str, Any], rows: pd.DataFrame, reports: pd.DataFrame) -> tuple[float, bool]:
-    """What is known to have been paid by the balance date, and whether a running total at that very date settles it."""
+def _low(
+    deal: dict[str, Any], rows: pd.DataFrame, reports: pd.DataFrame, year: int = BALANCE_YEAR
+) -> tuple[float, bool]:
+    """What is known to have been paid by 31 March of `year`, and whether a running total at that very date settles it."""
     last = rows["last_year"].fillna(9999).astype(int)
-    until = rows[rows["actual_payment"].notna() & (last <= BALANCE_YEAR)]
+    until = rows[rows["actual_payment"].notna() & (last <= year)]
     running = until[until["row_type"] == "cumulative"]
-    settled = running[running["last_year"].astype(int) == BALANCE_YEAR]["actual_payment"]
+    settled = running[running["last_year"].astype(int) == year]["actual_payment"]
     if len(settled):
         return float(settled.max()), True
     parts = until[until["row_type"].isin(["annual", "part-year"])]
     years = parts.groupby(parts["last_year"].astype(int))["actual_payment"].sum().to_dict()
-    for report in reports.to_dict("records"):
+    for report in reports[reports["year"].astype(int) <= year].to_dict("records"):
         years[int(report["year"])] = max(years.get(int(report["year"]), 0.0), float(report["value"]))
     first = deal["first_payment"]
-    if first == first:
+    if first == first and int(deal["signed_year"]) <= year:
         years[int(deal["signed_year"])] = max(years.get(int(deal["signed_year"]), 0.0), float(first))
     return float(max(sum(years.values()), running["actual_payment"].max() if len(running) else 0.0)), False
 
 
-def _most(deal: dict[str, Any], rows: pd.DataFrame) -> float:
+def _most(deal: dict[str, Any], rows: pd.DataFrame, year: int = BALANCE_YEAR) -> float:
     """What cannot have been passed: the agreement less payments dated later, or a running total reported later."""
-    later = rows[rows["last_year"].fillna(0).astype(int) > BALANCE_YEAR]
+    later = rows[rows["last_year"].fillna(0).astype(int) > year]
     due = later[later["row_type"] == "annual"][["planned_payment", "actual_payment"]].max(axis=1).fillna(0).sum()
     running = later[later["row_type"] == "cumulative"]["actual_payment"].min()
     most = max(float(deal["total_dfe_funding"]) - float(due), 0.0)
     return min(most, float(running)) if running == running else most
 
 
-def _profile(deal: dict[str, Any], rows: pd.DataFrame, generous: bool = False) -> float:
-    """An assumed profile of payments: so much at signing, the rest in equal yearly parts. Pounds by the balance date."""
+def _profile(deal: dict[str, Any], rows: pd.DataFrame, generous: bool = False, year: int = BALANCE_YEAR) -> float:
+    """An assumed profile of payments: so much at signing, the rest in equal yearly parts. Pounds by 31 March of `year`."""
     import pandas as pd
 
     total, signed, first = float(deal["total_dfe_funding"]), int(deal["signed_year"]), deal["first_payment"]
+    if year < signed:
+        return 0.0
     usual = HIGH_FIRST_SHARE if generous else FIRST_SHARE.get(deal["cohort"], LATER_FIRST_SHARE)
     start = float(first) if first == first else total * usual
     years = YEARS_ASSUMED if pd.isna(deal["end_year"]) else max(int(deal["end_year"]) - signed, 1)
-    due = min(BALANCE_YEAR - signed, years)
-    nothing = bool(((rows["last_year"] == BALANCE_YEAR) & (rows["actual_payment"] == 0)).any())
-    if nothing or (deal["fate"] == programme.FATES["suspended"] and not generous):
+    due = min(year - signed, years)
+    nothing = bool(((rows["last_year"] == year) & (rows["actual_payment"] == 0)).any())
+    suspended = year == BALANCE_YEAR and deal["fate"] == programme.FATES["suspended"]
+    if nothing or (suspended and not generous):
         due = max(due - 1, 0)
     part = min((HIGH_PACE if generous else 1.0) * due / years, 1.0)
     return start + (total - start) * part
@@ -130,7 +180,7 @@ def without_payments() -> pd.DataFrame:
     for name, measure in measures.items():
         rows = panel.series(measure, groups=False)
         made[name] = made["la_code"].map(rows[rows["year"] == BALANCE_YEAR].set_index("la_code")["value"])
-    for reading in ("low", "central", "high"):
+    for reading in READINGS:
         made[f"without_{reading}"] = made["balance"] + made[reading]
     return made
 
@@ -141,6 +191,99 @@ def in_deficit() -> pd.DataFrame:
     rows = rows[rows["value"].notna()]
     grouped = rows.assign(red=(rows["value"] > 0) * 100.0).groupby(["group", "year"])
     return grouped["red"].agg(share="mean", councils="size").reset_index()
+
+
+def pounds() -> pd.DataFrame:
+    """Balances in pounds by council (index la_code) and year end: to 2022 the published share times the grant, in 2024 as returned."""
+    return (panel.wide("dsg_balance") * panel.wide("dsg_total") / 100)[list(BALANCE_YEARS)]
+
+
+def steps() -> pd.DataFrame:
+    """How balances changed from each year end with figures to the next, by group, councils with both.
+
+    Columns: step (words), first, last (year ends), years (1, or 2 from 2022 to 2024), row (a group, `known` or `without`), councils, change
+    (pounds over the whole step, growing deficits positive), yearly (change a year, % of the grant of the step's last year), lower, upper (of
+    yearly, else missing). `known`: the Safety Valve councils whose agreement's total was found; `without`: the same with the payments of the
+    step added back, on the assumed profile, lower and upper over the three readings.
+    """
+    import pandas as pd
+
+    balance, grant = pounds(), panel.wide("dsg_total")
+    groups = panel.councils().set_index("la_code")["group"]
+    paid = {year: paid_by(year).set_index("la_code") for year in BALANCE_YEARS}
+    told = paid[BALANCE_YEAR].index[paid[BALANCE_YEAR]["known"]]
+    rows = []
+    for first, last in itertools.pairwise(BALANCE_YEARS):
+        moved = pd.DataFrame({"reported": balance[last] - balance[first], "grant": grant[last]}).dropna()
+        for reading in READINGS:
+            moved[reading] = moved["reported"] + paid[last][reading] - paid[first][reading]
+        parts = {group: moved[groups.reindex(moved.index) == group] for group in panel.GROUPS}
+        parts |= {"known": moved.reindex(told).dropna(subset="reported")}
+        head = {"step": _step_words(first, last), "first": first, "last": last, "years": last - first}
+        rows += [head | {"row": name} | _change(part, last - first) for name, part in parts.items()]
+        rows.append(head | {"row": "without"} | _change(parts["known"], last - first, READINGS))
+    return pd.DataFrame(rows)
+
+
+def _step_words(first: int, last: int) -> str:
+    """ "2020-21" for one year; two years are called their yearly mean."""
+    named = [f"{year - 1}-{year % 100}" for year in range(first + 1, last + 1)]
+    return named[0] if len(named) == 1 else f"{' and '.join(named)}, yearly mean"
+
+
+def _change(part: pd.DataFrame, years: int, readings: Sequence[str] = ()) -> dict[str, float]:
+    """The row of `steps` for some councils: their change as reported, or under the readings of what was paid."""
+    per_cent = 100 / part["grant"].sum() / years
+    totals = {name: float(part[name].sum()) for name in readings or ["reported"]}
+    change = totals["central"] if readings else totals["reported"]
+    ends = (min(totals.values()) * per_cent, max(totals.values()) * per_cent) if readings else (float("nan"),) * 2
+    return {
+        "councils": len(part),
+        "change": change,
+        "yearly": change * per_cent,
+        "lower": ends[0],
+        "upper": ends[1],
+    }
+
+
+def later(year: int = BALANCE_YEAR + 1) -> pd.DataFrame:
+    """Deficits of a later year that councils' documents print as outturns, one row a council, the best-graded and then the latest first.
+
+    Columns: council, cumulative, in_year, planned (printed plan of the cumulative deficit for that year end, whatever its basis), returned
+    (the return of BALANCE_YEAR) in £ million, missing where none was printed; basis (of the cumulative figure, or else the in-year one),
+    plan_basis, grade, doc_id, source (the document's body and date). No figure is subtracted from another here: bases differ.
+    """
+    import pandas as pd
+
+    from helpers import documents
+
+    printed = {name: documents.balances(name) for name in ("cumulative_deficit", "in_year_deficit")}
+    plans = printed["cumulative_deficit"]
+    plans = plans[(plans["year"] == year) & (plans["kind"] == "planned")].drop_duplicates("council", keep="last")
+    best: dict[str, dict[str, Any]] = {}
+    for name, frame in printed.items():
+        mine = frame[(frame["year"] == year) & (frame["kind"] == "actual")]
+        order = mine.assign(weak=mine["grade"] == "weak").sort_values(["weak", "reported_mid"], ascending=[True, False])
+        for row in order.drop_duplicates("council").to_dict("records"):
+            held = best.setdefault(row["council"], {k: row[k] for k in ("council", "basis", "grade", "doc_id")})
+            if _weak(row["grade"]) > _weak(held["grade"]):
+                continue
+            held["cumulative" if name == "cumulative_deficit" else "in_year"] = row["value_m"]
+    made = pd.DataFrame(best.values()).join(
+        plans.set_index("council")[["value_m", "basis"]].set_axis(["planned", "plan_basis"], axis=1), on="council"
+    )
+    about = documents.table("documents").set_index("doc_id")
+    returns = documents.returns()
+    made["returned"] = [returns[name][1] for name in made["council"]]
+    made["source"] = [f"{about.loc[d, 'body']}, {str(about.loc[d, 'date'])[:4]}" for d in made["doc_id"]]
+    return made.sort_values(
+        ["grade", "council"], key=lambda c: c.map(_weak) if c.name == "grade" else c, ignore_index=True
+    )
+
+
+def _weak(grade: str) -> int:
+    """1 for a document of the weak grade, 0 for a strong or middle one."""
+    return int(grade == "weak")
 
 
 def burdens(year: int = BALANCE_YEAR) -> pd.DataFrame:
