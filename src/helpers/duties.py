@@ -14,7 +14,7 @@ from itertools import combinations
 from math import comb
 from typing import TYPE_CHECKING, Any
 
-from helpers import maps, measures, panel, paths, protocol, selection, variations
+from helpers import families, maps, measures, panel, paths, protocol, selection, variations
 from helpers.errors import AssessError
 
 if TYPE_CHECKING:
@@ -889,14 +889,11 @@ def record_checks(book: Any, cuts: pd.DataFrame, rate: pd.DataFrame, late: pd.Da
     by = late.set_index("name")["estimate"]
     shrinks = abs(by["all_controls"]) - abs(by["matched_baseline"])
     book.fact("duties.start.shrinks", float(shrinks), unit="pp", digits=1, sources=("lait_sen",))
-    every = [book.get("effect.timeliness.att").value]
-    every += [book.get(f"effect.timeliness.{name}").value for name in SHOWN]
+    versions = ["att", *(n for n in families.CHECKS if n not in ("callaway_santanna", "leave_one_out"))]
+    every = [book.get(f"effect.timeliness.{name}").value for name in versions]
     every += [*late["estimate"], *deficit["estimate"]]
     book.fact("duties.range.low", float(min(every)), unit="pp", digits=1, sources=("lait_sen",))
     book.fact("duties.range.high", float(max(every)), unit="pp", digits=1, sources=("lait_sen",))
-
-
-SHOWN = ("callaway_santanna_notyet", "no_dbv", "sun_abraham", "imputation", "anticipation_1", "covariates", "twfe")
 
 
 def checks_figure(result: protocol.Protocol, late: pd.DataFrame, deficit: pd.DataFrame) -> pd.DataFrame:
@@ -905,12 +902,7 @@ def checks_figure(result: protocol.Protocol, late: pd.DataFrame, deficit: pd.Dat
     import pandas as pd
 
     columns = ["estimator", "estimate", "lower", "upper"]
-    forest = (
-        result.forest.drop(columns="estimator")
-        .rename(columns={"label": "estimator"})[columns]
-        .assign(group="Estimators")
-    )
-    parts = [forest]
+    parts = [families.robustness({result.outcome: result})[columns].assign(group="Estimators")]
     for words, frame in (("Councils as late in 2018 to 2020", late), ("Councils as deep in deficit in 2020", deficit)):
         rows = frame[frame["name"] != "all_controls"].rename(columns={"label": "estimator"})[columns]
         parts.append(rows.assign(group=words))

@@ -6,13 +6,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from helpers import measures, panel, protocol
 
 if TYPE_CHECKING:
     import pandas as pd
 
+#: The checks of a robustness figure, main estimate first: estimator -> words short enough for the row of a panel.
+CHECKS: dict[str, str] = {
+    "callaway_santanna": "Main estimate",
+    "callaway_santanna_notyet": "Not-yet-treated controls too",
+    "no_dbv": "Without Delivering Better Value",
+    "sun_abraham": "Sun and Abraham",
+    "imputation": "Imputation",
+    "anticipation_1": "A year of anticipation",
+    "covariates": "Adjusted for starting points",
+    "linear_trend": "Taking off the trend before",
+    "twfe": "Two-way fixed effects",
+    "leave_one_out": "Leaving out any one (range)",
+}
+#: Units as a panel has room for; the subtitle says per 1,000 or 100 of what.
+UNIT_WORDS = {
+    "pp": "points",
+    "per 1,000 people": "per 1,000",
+    "per 1,000 plans": "per 1,000",
+    "per 100 pupils": "per 100",
+}
 #: Columns of `summary` whose numbers are p-values, for `book.table(digits=...)`.
 P_COLUMNS = {"p, analytic": 3, "p, randomisation": 3, "p, adjusted for the family": 3, "p, pre-trend": 3}
 
@@ -84,13 +104,89 @@ def standardised(results: Mapping[str, protocol.Protocol]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def paths(results: Mapping[str, protocol.Protocol], first: int = -4) -> pd.DataFrame:
-    """Event-study paths of several outcomes in one long frame, from event time `first`: outcome (short name) and the columns of
-    `Protocol.event_study`."""
+def robustness(results: Mapping[str, protocol.Protocol], words: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Every check of several outcomes in one long frame, for `figures.forests`: outcome (its short name, or that in
+    `words`), measure, unit_words, years, estimator (in words), estimate, lower, upper, n_treated, n_control.
+
+    Unlike `Protocol.forest` it has the trend-adjusted version, where one can be made; its row says what would change if
+    the trend before the agreements had gone on.
+    """
+    import pandas as pd
+
+    frames = []
+    for name, result in results.items():
+        overall = result.effects[result.effects["event_time"] == "overall"].set_index("estimator")
+        rows = overall.loc[
+            [e for e in CHECKS if e in overall.index], ["estimate", "lower", "upper", "n_treated", "n_control"]
+        ]
+        rows = rows.rename(index=CHECKS).reset_index()
+        frames.append(_named(rows, name, result, words))
+    return pd.concat(frames, ignore_index=True)
+
+
+def record_checks(book: Any, key: str, frame: pd.DataFrame, sources: Sequence[str]) -> None:
+    """What a frame of `robustness` shows: KEY.outcomes, KEY.one_sign (of how many outcomes every version has the sign of
+    the main one) and KEY.clear (and every interval leaves out nought)."""
+    versions = frame[frame["estimator"] != CHECKS["leave_one_out"]]
+    low = versions.groupby("measure")[["estimate", "lower"]].min()
+    high = versions.groupby("measure")[["estimate", "upper"]].max()
+    counts = {
+        "outcomes": len(low),
+        "one_sign": ((low["estimate"] > 0) | (high["estimate"] < 0)).sum(),
+        "clear": ((low["lower"] > 0) | (high["upper"] < 0)).sum(),
+    }
+    _record(book, key, frame, counts, sources)
+
+
+def record_paths(book: Any, key: str, frame: pd.DataFrame, sources: Sequence[str]) -> None:
+    """What a frame of `paths` shows: KEY.outcomes, KEY.before and KEY.after: in how many paths the simultaneous band
+    leaves out nought somewhere before or after the agreement, at event times with enough councils (`used`)."""
+    apart = ((frame["band_lower"] > 0) | (frame["band_upper"] < 0)) & frame["used"]
+    counts = {"outcomes": frame["measure"].nunique()}
+    for name, side in (("before", frame["event_time"] < 0), ("after", frame["event_time"] >= 0)):
+        counts[name] = frame.loc[apart & side, "measure"].nunique()
+    _record(book, key, frame, counts, sources)
+
+
+def _record(book: Any, key: str, frame: pd.DataFrame, counts: Mapping[str, Any], sources: Sequence[str]) -> None:
+    years = sorted(int(year) for span in frame["years"].unique() for year in span.split(" to "))
+    for name, count in counts.items():
+        book.fact(
+            f"{key}.{name}",
+            int(count),
+            unit="count",
+            n=int(counts["outcomes"]),
+            years=(years[0], years[-1]),
+            sources=sources,
+        )
+
+
+def _named(rows: pd.DataFrame, name: str, result: protocol.Protocol, words: Mapping[str, str] | None) -> pd.DataFrame:
+    """The rows with outcome, measure, unit_words and years before them."""
+    made = rows.copy()
+    for at, (column, value) in enumerate(
+        {
+            "outcome": (words or {}).get(name) or measures.get(name).short,
+            "measure": name,
+            "unit_words": UNIT_WORDS.get(result.unit, result.unit),
+            "years": f"{result.main['first_year']} to {result.main['last_year']}",
+        }.items()
+    ):
+        made.insert(at, column, value)
+    return made
+
+
+def paths(
+    results: Mapping[str, protocol.Protocol], first: int | None = None, words: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Event-study paths of several outcomes in one long frame, for `figures.event_studies`: outcome (its short name, or
+    that in `words`), measure, unit_words, years and the columns of `Protocol.event_study`; from event time `first` when
+    given."""
     import pandas as pd
 
     frames = []
     for name, result in results.items():
         part = result.event_study
-        frames.append(part[part["event_time"] >= first].assign(outcome=measures.get(name).short))
+        kept = part if first is None else part[part["event_time"] >= first]
+        frames.append(_named(kept, name, result, words))
     return pd.concat(frames, ignore_index=True)

@@ -376,52 +376,11 @@ def event_study(
     `frame`: event_time, estimate, lower, upper, and where known band_lower, band_upper, n_treated. Estimates before
     event time 0 are drawn hollow: they test whether the groups already differed.
     """
-    import numpy as np
-
-    _need(frame, ["event_time", "estimate", "lower", "upper"], "event-study")
+    _need(frame, EVENT_COLUMNS, "event-study")
     figure, axes = new(height)
-    part = frame.sort_values("event_time")
-    times = part["event_time"].astype(int).to_numpy()
-    if {"band_lower", "band_upper"} <= set(part.columns) and part["band_lower"].notna().any():
-        # A step band, so that it is not read as a path between the points.
-        for time, low, high in zip(times, part["band_lower"], part["band_upper"], strict=True):
-            axes.fill_between([time - 0.36, time + 0.36], low, high, color=BLUE, alpha=0.13, linewidth=0, zorder=1)
-    estimates, low, high = (part[c].to_numpy(float) for c in ("estimate", "lower", "upper"))
-    # A reference period is nought by construction and has no interval.
-    axes.vlines(
-        times,
-        np.where(np.isnan(low), estimates, low),
-        np.where(np.isnan(high), estimates, high),
-        color=BLUE,
-        linewidth=1.8,
-        zorder=3,
-    )
-    before = times < 0
-    axes.plot(
-        times[before],
-        estimates[before],
-        linestyle="",
-        marker="o",
-        markersize=7,
-        markerfacecolor="white",
-        markeredgecolor=BLUE,
-        markeredgewidth=1.6,
-        zorder=4,
-    )
-    axes.plot(
-        times[~before],
-        estimates[~before],
-        linestyle="",
-        marker="o",
-        markersize=7.5,
-        color=BLUE,
-        markeredgecolor="white",
-        markeredgewidth=0.8,
-        zorder=4,
-    )
-    zero_line(axes)
-    if before.any() and (~before).any():
-        axes.axvline(-0.5, color=MUTED, linewidth=1, linestyle=(0, (3, 3)), zorder=1)
+    _draw_events(axes, frame)
+    times = frame["event_time"]
+    if times.min() < 0 <= times.max():
         for words, place, align in (("Before the agreement", -0.6, "right"), ("After", -0.4, "left")):
             axes.annotate(
                 words,
@@ -434,6 +393,57 @@ def event_study(
                 color=MUTED,
                 fontsize=9.5,
             )
+    note = f"Years from the {exposed}"
+    axes.set_xlabel(
+        f"{note} (above) and councils behind each estimate (below)" if "n_treated" in frame.columns else note
+    )
+    axis_unit(axes, unit)
+    if unit_words:
+        axes.set_ylabel(unit_words)
+    return figure
+
+
+EVENT_COLUMNS = ("event_time", "estimate", "lower", "upper")
+
+
+def _draw_events(axes: Axes, frame: pd.DataFrame, size: float = 7) -> None:
+    """One event-study path: band, intervals, points (`size` in points), and councils under the event times."""
+    import numpy as np
+
+    part = frame.sort_values("event_time")
+    times = part["event_time"].astype(int).to_numpy()
+    if {"band_lower", "band_upper"} <= set(part.columns) and part["band_lower"].notna().any():
+        # A step band, so that it is not read as a path between the points.
+        steps = np.repeat(times, 3) + np.tile([-0.36, 0.36, 0.5], len(times))
+        low, high = (np.repeat(part[c].to_numpy(float), 3) for c in ("band_lower", "band_upper"))
+        low[2::3] = np.nan
+        axes.fill_between(steps, low, high, color=BLUE, alpha=0.13, linewidth=0, zorder=1)
+    estimates, low, high = (part[c].to_numpy(float) for c in ("estimate", "lower", "upper"))
+    # A reference period is nought by construction and has no interval.
+    axes.vlines(
+        times,
+        np.where(np.isnan(low), estimates, low),
+        np.where(np.isnan(high), estimates, high),
+        color=BLUE,
+        linewidth=1.8,
+        zorder=3,
+    )
+    before = times < 0
+    for which, face, edge, width in ((before, "white", BLUE, 1.6), (~before, BLUE, "white", 0.8)):
+        axes.plot(
+            times[which],
+            estimates[which],
+            linestyle="",
+            marker="o",
+            markersize=size if face == "white" else size + 0.5,
+            markerfacecolor=face,
+            markeredgecolor=edge,
+            markeredgewidth=width,
+            zorder=4,
+        )
+    zero_line(axes)
+    if before.any() and (~before).any():
+        axes.axvline(-0.5, color=MUTED, linewidth=1, linestyle=(0, (3, 3)), zorder=1)
     axes.set_xlim(times.min() - 0.6, times.max() + 0.6)
     counts = dict(zip(times, part["n_treated"], strict=True)) if "n_treated" in part.columns else {}
     ticks = []
@@ -444,12 +454,52 @@ def event_study(
             + (f"\n{int(held)}" if held is not None and held == held else "")
         )
     axes.set_xticks(times, ticks, linespacing=1.5)
-    note = f"Years from the {exposed}"
-    axes.set_xlabel(f"{note} (above) and councils behind each estimate (below)" if counts else note)
-    axis_unit(axes, unit)
-    if unit_words:
-        axes.set_ylabel(unit_words)
+
+
+def event_studies(frame: pd.DataFrame, panel: str = "outcome", columns: int = 3, panel_height: float = 2.15) -> Figure:
+    """Event studies side by side, as `event_study` draws them, one panel per value of `panel`, each on its own scale.
+
+    `frame` has the columns of `event_study`, `panel`, and optionally `unit_words`, written under the panel's name.
+    """
+    _need(frame, [panel, *EVENT_COLUMNS], "event-studies")
+    names = list(dict.fromkeys(frame[panel]))
+    columns = min(columns, len(names))
+    rows = math.ceil(len(names) / columns)
+    figure, grid = new(0.35 + panel_height * rows, rows=rows, columns=columns, squeeze=False)
+    for axes, name in itertools.zip_longest(grid.flat, names):
+        if name is None:
+            axes.set_axis_off()
+            continue
+        part = frame[frame[panel] == name]
+        _draw_events(axes, part, size=5.5)
+        axes.tick_params(labelsize=8.5 if columns < 3 else 8)
+        axis_unit(axes, "")
+        _panel_title(axes, str(name), str(part["unit_words"].iloc[0]) if "unit_words" in part.columns else "")
+    figure.supxlabel(
+        "Years from the first exposed year (above) and councils behind each estimate (below)",
+        fontsize=9.5,
+        color=MUTED,
+    )
     return figure
+
+
+def _panel_title(axes: Axes, name: str, words: str) -> None:
+    """A panel's name above it, and under the name a line of small print that does not make the panel narrower."""
+    # Title and axis labels in stated places: to find them, matplotlib would measure every tick several times over.
+    axes.set_title(name, fontsize=9.5, pad=16 if words else 6, y=1)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_label_coords(0, 0)
+    small = axes.annotate(
+        words,
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 4),
+        textcoords="offset points",
+        va="bottom",
+        color=MUTED,
+        fontsize=8.5,
+    )
+    small.set_in_layout(False)
 
 
 def forest(
@@ -524,6 +574,71 @@ def forest(
     if unit_words:
         axes.set_xlabel(unit_words)
     return figure
+
+
+def forests(frame: pd.DataFrame, panel: str = "outcome", columns: int = 3, row_height: float = 0.175) -> Figure:
+    """Forest plots side by side that share their rows: one panel per value of `panel`, each on its own scale.
+
+    `frame`: `panel`, estimator, estimate, lower, upper, and optionally `unit_words`. The first row is the main
+    estimate: drawn strongest, its number under the panel's name, its interval shaded over all rows. A panel without
+    one of the rows says so. `row_height` in inches.
+    """
+    _need(frame, [panel, "estimator", "estimate", "lower", "upper"], "forests")
+    from matplotlib.ticker import MaxNLocator
+
+    names, shown = list(dict.fromkeys(frame[panel])), list(dict.fromkeys(frame["estimator"]))
+    columns = min(columns, len(names))
+    rows = math.ceil(len(names) / columns)
+    figure, grid = new(0.2 + rows * (0.85 + row_height * len(shown)), rows=rows, columns=columns, squeeze=False)
+    for position, (axes, name) in enumerate(itertools.zip_longest(grid.flat, names)):
+        if name is None:
+            axes.set_axis_off()
+            continue
+        part = frame[frame[panel] == name]
+        main = part.iloc[0]
+        _draw_rows(axes, part.assign(place=[-shown.index(row) for row in part["estimator"]]))
+        for place in set(range(len(shown))) - {shown.index(row) for row in part["estimator"]}:
+            axes.annotate("not possible", (main["estimate"], -place), ha="center", va="center", color=MUTED, fontsize=8)
+        axes.grid(False)
+        axes.grid(True, axis="x", color=GRID)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4, min_n_ticks=3))
+        axes.tick_params(labelsize=8.5)
+        axis_unit(axes, "", "x")
+        axes.set_ylim(-len(shown) + 0.4, 0.6)
+        axes.set_yticks([-i for i in range(len(shown))] if position % columns == 0 else [])
+        _panel_title(axes, str(name), _in_words(main))
+    for axes in grid[:, 0]:
+        for label in axes.set_yticklabels(shown, color=INK)[:1]:
+            label.set_fontweight("semibold")
+    return figure
+
+
+def _draw_rows(axes: Axes, part: pd.DataFrame) -> None:
+    """Intervals and points of one forest at heights `place`, the first row strongest and its interval shaded."""
+    main, rest = part.iloc[0], part.iloc[1:]
+    axes.axvspan(main["lower"], main["upper"], color=BLUE, alpha=0.08, linewidth=0, zorder=0)
+    zero_line(axes, vertical=True)
+    for rows, colour, width, size in ((rest, MUTED, 1.5, 5), (part.head(1), BLUE, 2.4, 6.5)):
+        axes.hlines(rows["place"], rows["lower"], rows["upper"], color=colour, linewidth=width, zorder=3)
+        axes.plot(
+            rows["estimate"],
+            rows["place"],
+            linestyle="",
+            marker="o",
+            markersize=size,
+            color=colour,
+            markeredgecolor="white",
+            markeredgewidth=0.7,
+            zorder=4,
+        )
+
+
+def _in_words(row: pd.Series) -> str:
+    """An estimate with its unit and interval, "-3.4% (-13.7 to 8.0)", with two decimals where it is small."""
+    digits = 2 if max(abs(row["lower"]), abs(row["upper"])) < 1 else 1
+    number, low, high = (facts.number(row[c], digits) for c in ("estimate", "lower", "upper"))
+    unit = str(row["unit_words"]) if "unit_words" in row.index else ""
+    return f"{number}{unit if unit == '%' else f' {unit}'.rstrip()} ({low} to {high})"
 
 
 def dots(

@@ -121,13 +121,15 @@ def forest(result: protocol.Protocol) -> pd.DataFrame:
         "sun_abraham": "Sun and Abraham",
         "imputation": "Imputation",
         "anticipation_1": "Allowing a year of anticipation",
-        "linear_trend": "Taking off the trend before",
         "covariates": "Adjusted for deficit, deprivation and size",
+        "linear_trend": "Taking off the trend before",
         "twfe": "Two-way fixed effects (benchmark only)",
         "leave_one_out": "Leaving out one council (range)",
     }
-    names = result.forest["estimator"].map(short).fillna(result.forest["label"])
-    return result.forest.assign(estimator=names).drop(columns=["label"])
+    checks = result.effects[result.effects["event_time"] == "overall"].set_index("estimator")
+    order = [name for name in short if name in checks.index]
+    columns = ["estimate", "lower", "upper", "n_treated", "n_control"]
+    return checks.loc[order, columns].rename(index=short).reset_index()
 
 
 def summary(results: Mapping[str, protocol.Protocol], adjusted: pd.Series) -> pd.DataFrame:
@@ -460,7 +462,7 @@ def record_readings(book: Any, results: Mapping[str, protocol.Protocol], cuts: p
             years=span(name),
             sources=sources(name),
         )
-    spread = results["refusal_to_assess"].forest.set_index("estimator")["estimate"].drop("leave_one_out")
+    spread = forest(results["refusal_to_assess"])["estimate"].iloc[:-1]  # the last is the range
     for key, value in (("low", spread.min()), ("high", spread.max())):
         book.fact(
             f"system.range.estimators.refusal_to_assess.{key}",
