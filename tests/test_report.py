@@ -75,6 +75,14 @@ def test_the_same_input_gives_the_same_bytes(project):
     assert snapshot(published(project)) == first
 
 
+def test_where_the_project_lies_makes_no_difference(project, tmp_path, monkeypatch):
+    first = snapshot(published(project))
+    (project / "reports").rename(tmp_path / "before")
+    project.rename(tmp_path / "elsewhere")
+    monkeypatch.setenv("ASSESS_ROOT", str(tmp_path / "elsewhere"))
+    assert snapshot(published(tmp_path / "elsewhere")) == first
+
+
 def test_sections_come_in_order_with_missing_chapters_stated(project):
     page = (published(project) / "assessment.html").read_text()
     titles = [
