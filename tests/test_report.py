@@ -56,7 +56,7 @@ def visible(page):
 
 def test_everything_is_published(project):
     out = published(project)
-    assert {p.name for p in out.iterdir()} == {*FILES, "figures"}
+    assert {p.name for p in out.iterdir()} == {*FILES, "figures", "notebooks"}
     assert {p.name for p in (out / "figures").iterdir()} == {
         *(f"02_programme-lines{e}" for e in (".svg", ".png", ".csv")),
         "index.html",
@@ -401,7 +401,7 @@ def test_a_broken_input_leaves_the_previous_report(project, spoil, words):
     with pytest.raises(AssessError, match=words):
         report.publish(chapters(project), out)
     assert snapshot(out) == before
-    assert {p.name for p in out.iterdir()} == {*FILES, "figures", "councils"}
+    assert {p.name for p in out.iterdir()} == {*FILES, "figures", "notebooks", "councils"}
 
 
 def test_a_failing_swap_puts_everything_back(project, monkeypatch):
@@ -444,10 +444,27 @@ def test_claims_make_annex_c(project):
     assert 'id="tab-annex-claims"' in page and "More refusals, &lt;often&gt;" in page and ">tes.com</a>" in page
 
 
-def test_executed_notebooks_become_pages(project):
-    pages = report.notebooks(chapters(project), project / "reports")
-    assert [p.name for p in pages] == ["01_sources.html", "02_programme.html", "10_assessment.html"]
-    assert "154,489 rows" in pages[0].read_text()
+def test_executed_notebooks_become_light_pages(project):
+    pages = published(project) / "notebooks"
+    assert sorted(p.name for p in pages.iterdir()) == ["01_sources.html", "02_programme.html", "10_assessment.html"]
+    page = (pages / "02_programme.html").read_text()
+    assert 'src="../figures/02_programme-lines.svg" alt="Two lines; &quot;Safety Valve&quot; ends higher."' in page
+    assert "<table>" in page and "Requests fell by" in page
+    assert max(p.stat().st_size for p in pages.iterdir()) < 30_000
+
+
+def test_every_link_to_a_file_or_cell_leads_there(project):
+    out = published(project)
+    for source in [out / "assessment.html", *(out / "notebooks").iterdir()]:
+        text = source.read_text()
+        for link in set(re.findall(r'(?:href|src)="([^"#][^":]*)"', text)):
+            path, _, mark = link.partition("#")
+            target = (source.parent / path).resolve()
+            assert target.is_file(), f"{source.name}: {link}"
+            if mark:
+                assert f'id="{mark}"' in target.read_text(), f"{source.name}: {link}"
+    page = (out / "assessment.html").read_text()
+    assert re.search(r'<a href="notebooks/02_programme.html#cell-\d+">02_programme, cell \d+</a>', page)
 
 
 def test_nothing_built_is_a_report_of_gaps(tmp_path, monkeypatch):

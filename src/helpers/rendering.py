@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from helpers import facts as fact_words
-from helpers import provenance, wordfile, wordstyles
+from helpers import notebook_pages, provenance, wordfile, wordstyles
 from helpers.errors import AssessError
 from helpers.manuscript import TEMPLATES, Asset, Manuscript, table
 from helpers.tables import Column, Table
@@ -418,8 +418,8 @@ def _data_link(asset: Asset) -> str:
 def _made_by(asset: Asset) -> str:
     if asset.chapter == "annex":  # made here, from the logs and the claims register, not by a notebook
         return ""
-    notebook = f"notebooks/{asset.chapter}.html"
-    where = f'<a href="{notebook}">{asset.chapter}</a>' + (f", cell {asset.cell}" if asset.cell else "")
+    cell = f", cell {asset.cell}" if asset.cell else ""
+    where = f'<a href="{notebook_pages.address(asset.chapter, asset.cell)}">{asset.chapter}{cell}</a>'
     code = (
         f'<details class="code"><summary>Code</summary><pre '
         f'tabindex="0"><code>{html.escape(asset.code)}</code></pre></details>'
@@ -521,9 +521,9 @@ def _fact_entries(manuscript: Manuscript) -> str:
                 names.append(f'<a href="{html.escape(link)}">{html.escape(words)}</a>' if link else html.escape(words))
             text += f"<dt>Source</dt><dd>{'; '.join(names)}</dd>"
         if fact.notebook:
-            where = f'<a href="notebooks/{fact.notebook}.html">{html.escape(fact.notebook)}</a>' + (
-                f", cell {fact.cell}" if fact.cell else ""
-            )
+            cell = f", cell {fact.cell}" if fact.cell else ""
+            there = notebook_pages.address(fact.notebook, fact.cell)
+            where = f'<a href="{there}">{html.escape(fact.notebook)}{cell}</a>'
             text += f"<dt>Notebook</dt><dd>{where}</dd>"
         else:
             text += "<dt>Kind</dt><dd>Cited figure, not computed here</dd>"

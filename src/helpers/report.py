@@ -14,20 +14,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers import chapter, facts, manuscript, paths, provenance, rendering, tables
+from helpers import chapter, facts, manuscript, notebook_pages, paths, provenance, rendering, tables
 from helpers.errors import AssessError
 from helpers.manuscript import Manuscript, escaped
 from helpers.rendering import Edition
 
 CLAIM_COLUMNS = ("claim_id", "chapter", "claim", "who_says", "source_url", "verdict", "strength", "facts", "reason")
 CLAIMS_CHAPTER = "09_claims"
-FILES = ("facts.json", "effects.csv", "claims.csv", "figures", "assessment.html", "assessment.pdf", "assessment.docx")
+FILES = (
+    "facts.json",
+    "effects.csv",
+    "claims.csv",
+    "figures",
+    "notebooks",
+    "assessment.html",
+    "assessment.pdf",
+    "assessment.docx",
+)
 
 
 def publish(chapters_dir: Path, out: Path) -> Path:
     """Make the report in `out` from what the chapters wrote in `chapters_dir`; gives the path of the HTML page.
 
-    Writes facts.json, effects.csv, claims.csv, figures/, assessment.html, .pdf and .docx. Listed chapters that have
+    Writes facts.json, effects.csv, claims.csv, figures/, notebooks/, assessment.html, .pdf and .docx. Listed chapters that have
     not been built are stated gaps. On any error `out` keeps what it had. The same input gives the same bytes.
     """
     entries = chapter.listed()
@@ -41,6 +50,7 @@ def publish(chapters_dir: Path, out: Path) -> Path:
     try:
         names = [str(e["name"]) for e in entries]
         _write_data(staging, chapters_dir, names, made)
+        _write_notebooks(staging, chapters_dir, entries, made)
         _render(staging, made, edition)
         replace_files(staging, out, FILES)
     finally:
@@ -117,6 +127,17 @@ def _write_data(staging: Path, folder: Path, names: Sequence[str], made: Manuscr
         if asset.kind == "figure":
             for ending in (".svg", ".png", ".csv"):
                 shutil.copyfile(asset.path(ending), figures / f"{asset.chapter}-{asset.name}{ending}")
+
+
+def _write_notebooks(staging: Path, folder: Path, entries: Sequence[Mapping[str, Any]], made: Manuscript) -> None:
+    """A page for each executed notebook, where the report's numbers and figures lead."""
+    (staging / "notebooks").mkdir()
+    for entry in entries:
+        name = str(entry["name"])
+        path = folder / name / "notebook.ipynb"
+        if path.is_file():
+            page = notebook_pages.page(path, name, str(entry.get("title", name)), made.assets)
+            (staging / "notebooks" / f"{name}.html").write_text(page, encoding="utf-8", newline="\n")
 
 
 def _gallery(made: Manuscript) -> str:
@@ -267,39 +288,3 @@ def _generated_tables(folder: Path) -> dict[str, manuscript.Asset]:
         columns = ("Id", "Claim", "Who says it", "Where", "Verdict", "Strength", "Why")
         out["table:annex/claims"] = _text_table("claims", "Every claim, with its verdict and the reason", columns, rows)
     return out
-
-
-def notebooks(chapters_dir: Path, out: Path) -> list[Path]:
-    """Write each executed notebook as a page in `out`/notebooks, where the report's links lead; gives the pages."""
-    import pypandoc
-
-    written = []
-    target = out / "notebooks"
-    for entry in chapter.listed():
-        path = chapters_dir / str(entry["name"]) / "notebook.ipynb"
-        if not path.is_file():
-            continue
-        target.mkdir(parents=True, exist_ok=True)
-        style = (manuscript.TEMPLATES / "fonts" / "fonts.css").read_text(encoding="utf-8") + _NOTEBOOK_STYLE
-        body = pypandoc.convert_file(
-            str(path), "html5", format="ipynb", extra_args=["--embed-resources", "--wrap=none"]
-        )
-        title = json.dumps(entry.get("title", entry["name"]))[1:-1]
-        page = (
-            f'<!DOCTYPE html>\n<html lang="en-GB"><head><meta charset="utf-8"><meta name="viewport" '
-            f'content="width=device-width, '
-            f'initial-scale=1"><title>{title}</title><style>{style}</style></head><body><main>{body}</main></body></html>\n'
-        )
-        written.append(target / f"{entry['name']}.html")
-        written[-1].write_text(page, encoding="utf-8", newline="\n")
-    return written
-
-
-_NOTEBOOK_STYLE = """
-body { font: 1.05rem/1.6 "Assess Serif", Georgia, serif; color: #1d2730; background: #fff; margin: 0; }
-main { max-width: 54rem; margin: 0 auto; padding: 2rem 1.2rem; }
-h1, h2, h3 { font-family: "Assess Sans", Arial, sans-serif; line-height: 1.2; }
-pre { background: #f3f5f7; padding: .8rem 1rem; overflow-x: auto; font-size: .85rem; line-height: 1.45; }
-table { border-collapse: collapse; font: .95rem "Assess Sans", Arial, sans-serif; } td, th { padding: .3rem .7rem;
-border-bottom: 1px solid #d3d9de; text-align: left; } img { max-width: 100%; height: auto; }
-"""
