@@ -324,7 +324,10 @@ def slippage() -> pd.DataFrame:
 
     records: list[dict[str, Any]] = []
     for measure in BALANCES:
-        for (code, year), group in balances(measure).groupby(["la_code", "year"], sort=False):
+        rows: dict[tuple[str, int], list[dict[str, Any]]] = {}
+        for row in balances(measure).to_dict("records"):
+            rows.setdefault((row["la_code"], int(row["year"])), []).append(row)
+        for (code, year), group in rows.items():
             found = _pair(group)
             if found is not None:
                 plan, out = found
@@ -385,16 +388,23 @@ def _weaker(one: str, two: str) -> str:
     return max(one, two, key=evidence.GRADES.index)
 
 
-def _pair(group: pd.DataFrame) -> tuple[Any, Any] | None:
-    """The agreement's plan (the earliest printed) and the best comparable outturn: actual before forecast, firm before weak, latest."""
-    plans = group[(group["kind"] == "planned") & (group["reported_last"] >= group["signed"])]
-    outs = group[group["kind"].isin(["actual", "forecast"])]
-    for _, plan in plans.iterrows():
-        fit = outs[[joined(plan["council"], plan["basis"], basis) for basis in outs["basis"]]] if len(outs) else outs
-        fit = fit[fit["reported_last"] >= plan["signed"]]
-        if len(fit):
-            ranked = fit.assign(actual=fit["kind"] == "actual", firm=fit["grade"] != "weak")
-            return plan, ranked.sort_values(["actual", "firm", "reported_mid"], kind="stable").iloc[-1]
+def _pair(rows: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The agreement's plan (the earliest printed) and the best comparable outturn: actual before forecast, firm before
+    weak, latest. `rows`: one council, measure and year, in the order reported."""
+    for plan in rows:
+        if plan["kind"] != "planned" or not plan["reported_last"] >= plan["signed"]:
+            continue
+        fit = [
+            row
+            for row in rows
+            if row["kind"] in ("actual", "forecast")
+            and joined(plan["council"], plan["basis"], row["basis"])
+            and row["reported_last"] >= plan["signed"]
+        ]
+        if fit:
+            # The last of equals, as the latest in the order of printing.
+            ranked = sorted(fit, key=lambda r: (r["kind"] == "actual", r["grade"] != "weak", r["reported_mid"]))
+            return plan, ranked[-1]
     return None
 
 
