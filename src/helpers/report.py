@@ -88,9 +88,10 @@ def _render(staging: Path, made: Manuscript, edition: Edition) -> None:
         (work / "pdf").mkdir()
         (work / "docx").mkdir()
         # pandoc and Typst do the work outside Python, so threads are enough to use two cores.
-        with concurrent.futures.ThreadPoolExecutor(3) as pool:
-            page = pool.submit(rendering.page, tree, made, numbering, edition)
+        # The PDF takes longest, so it goes first.
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
             paper = pool.submit(rendering.paper, tree, made, numbering, edition, work / "pdf")
+            page = pool.submit(rendering.page, tree, made, numbering, edition)
             word = pool.submit(rendering.document, tree, made, numbering, edition, work / "docx")
             (staging / "assessment.html").write_text(page.result(), encoding="utf-8", newline="\n")
             (staging / "assessment.pdf").write_bytes(paper.result())
