@@ -187,6 +187,8 @@ def plan_outturn(
 def _draw(axes: Axes, part: pd.DataFrame, joins: Any) -> None:
     for kind, (marker, face, _) in KINDS.items():
         rows = part[part["kind"] == kind].sort_values(["year", "reported_mid"])
+        if rows.empty:
+            continue
         if kind == "actual":
             _join_outturns(axes, rows, joins)
         else:
@@ -198,6 +200,8 @@ def _draw(axes: Axes, part: pd.DataFrame, joins: Any) -> None:
             chosen = rows[rows["basis"] == "gross"] if basis else rows[rows["basis"] != "gross"]
             weak = chosen["grade"] == "weak"
             for held, alpha in ((chosen[~weak], 1.0), (chosen[weak], 0.4)):
+                if held.empty:
+                    continue
                 axes.plot(held["year"], held["value_m"], linestyle="", marker=marker, markersize=4.2, markerfacecolor=face,
                           markeredgecolor=edge, markeredgewidth=0.9, alpha=alpha, zorder=3)  # fmt: skip
 
