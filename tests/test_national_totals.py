@@ -89,3 +89,40 @@ def test_every_measure_is_of_a_listed_resource():
     names = {r["name"] for r in json.loads((paths.raw() / "datapackage.json").read_text(encoding="utf-8"))["resources"]}
     for measure in measures.ordered():
         assert measure.source in names, measure.name
+
+
+def test_kents_refusals_add_up_by_two_routes():
+    """55% of Kent's requests of 2024 were refused: the parts of its return, the breakdown by age, and the series of another tool."""
+
+    def rows(name):
+        with (paths.raw() / "dfe" / name).open(encoding="utf-8", newline="") as handle:
+            return [r for r in csv.DictReader(handle) if "Kent" in (r.get("la_name"), r.get("LA and Regions"))]
+
+    (whole,) = (r for r in rows("ehc_requests.csv") if r["time_period"] == "2024")
+    parts = ("decided_to_assess", "decided_not_to_assess", "decision_not_made", "withdrawn")
+    assert sum(int(whole[f"requests_{part}"]) for part in parts) == int(whole["requests_received_in_year"]) == 4001
+    ages = [
+        r for r in rows("ehc_requests_by_age.csv") if r["time_period"] == "2024" and r["breakdown"].startswith("Age")
+    ]
+    for column in ("requests_received_in_year", "requests_decided_to_assess", "requests_decided_not_to_assess"):
+        assert sum(int(r[column]) for r in ages) == int(whole[column])
+    tool = next(
+        float(r["Values"])
+        for r in rows("lait_sen.csv")
+        if r["Short Desc"] == "EHCP_Initial_req_refused" and r["Years"] == "2024"
+    )
+    held = panel.series("refusal_to_assess").set_index(["la_name", "year"])["value"]["Kent", 2024]
+    assert held == pytest.approx(100 * 2200 / 4001, abs=0.05) == tool == 55.0
+
+
+def test_inspections_are_the_published_ones_but_for_one_done_again():
+    """Ofsted's statistics at 31 December 2024: 26 full inspections in 2023 (7, 11 and 8 by outcome) and 28 in 2024 (7, 15 and 6).
+
+    https://www.gov.uk/government/statistics/area-send-inspections-and-outcomes-in-england-as-at-31-december-2024
+    The file keeps each area's latest: Cornwall's of February 2023, inconsistent by subtraction, gave way to that of March 2026."""
+    held = panel.table("inspections").query("framework == '2023'")
+    counts = {year: tuple((part["grade"] == g).sum() for g in (1, 2, 3)) for year, part in held.groupby("year")}
+    assert counts[2024] == (7, 15, 6) and counts[2023] == (7, 11 - 1, 8)
+    with (paths.raw() / "ofsted" / "area_send_inspections_2023.csv").open(encoding="utf-8", newline="") as handle:
+        again = [r for r in csv.DictReader(handle) if r["previous_inspection_date"][-4:] in ("2023", "2024")]
+    assert [(r["local_authority"], r["previous_inspection_date"]) for r in again] == [("cornwall", "10/02/2023")]
