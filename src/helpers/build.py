@@ -501,11 +501,12 @@ class _Builder:
     def build(self) -> None:
         order = TopologicalSorter({label: task.after for label, task in self.tasks.items()})
         order.prepare()
+        path = self.paths()
         waiting: list[str] = []
         while order.is_active():
             waiting += order.get_ready()
-            # The longest first, so that it is not what everything waits for at the end.
-            waiting.sort(key=lambda label: -((stamp(label) or {}).get("seconds") or 1e9))
+            # What has the longest way to the end first, so that it is not what everything waits for.
+            waiting.sort(key=lambda label: -path[label])
             while waiting and len(self.running) < self.jobs:
                 label = waiting.pop(0)
                 if not self.begin(self.tasks[label]):
@@ -520,6 +521,14 @@ class _Builder:
                     order.done(task.label)
         if self.errors:
             raise AssessError(self.failure())
+
+    def paths(self) -> dict[str, float]:
+        """Seconds, as of the last run, from the start of each task to the end of the last one that waits for it."""
+        path: dict[str, float] = {}
+        for label in reversed(list(TopologicalSorter({k: t.after for k, t in self.tasks.items()}).static_order())):
+            after = max((path[k] for k, t in self.tasks.items() if label in t.after and k in path), default=0.0)
+            path[label] = after + ((stamp(label) or {}).get("seconds") or 10.0)
+        return path
 
     def failure(self) -> str:
         untouched = " The previous report is untouched." if REPORT in self.tasks else ""
