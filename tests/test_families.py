@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import real_tables
-from helpers import families, inference, measures, panel, paths, protocol
+from helpers import estimation, families, inference, measures, panel, paths, protocol
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,6 +73,73 @@ def test_paths_begin_where_asked(family):
     whole = family["mainstream_share"].event_study
     mine = made[made["outcome"] == measures.get("mainstream_share").short]
     assert mine["estimate"].tolist() == whole[whole["event_time"] >= -2]["estimate"].tolist()
+
+
+def test_robustness_has_every_check_the_trend_among_them(family):
+    made = families.robustness(family, {"mainstream_share": "In mainstream schools"})
+    assert list(dict.fromkeys(made["outcome"])) == ["In mainstream schools", measures.get("independent_share").short]
+    for name, rows in made.groupby("measure"):
+        overall = family[name].effects.query("event_time == 'overall'").set_index("estimator")
+        assert list(rows["estimator"]) == list(families.CHECKS.values())
+        for column in ("estimate", "lower", "upper"):
+            assert rows[column].tolist() == overall.loc[list(families.CHECKS), column].tolist()
+        assert set(rows["unit_words"]) == {"points"} and set(rows["years"]) == {"2019 to 2025"}
+    # No check that the protocol makes is left out.
+    assert set(families.CHECKS) == set(estimation.ESTIMATORS)
+
+
+class Book:
+    """What a chapter's book would hold."""
+
+    def __init__(self):
+        self.facts = {}
+
+    def fact(self, id, value, **rest):
+        self.facts[id] = (value, rest["n"], rest["years"])
+
+
+def test_what_a_robustness_figure_shows_is_counted():
+    rows = [
+        # All above nought and clear of it; the range does not count.
+        *(("a", label, 1.0, 0.5, 2.0) for label in ("Main estimate", "Imputation")),
+        ("a", families.CHECKS["leave_one_out"], 1.0, -1.0, 2.0),
+        # One sign, one interval over nought.
+        ("b", "Main estimate", -1.0, -2.0, -0.5),
+        ("b", "Imputation", -0.5, -2.0, 0.5),
+        # Both signs.
+        ("c", "Main estimate", -1.0, -2.0, -0.5),
+        ("c", "Imputation", 0.5, 0.2, 1.5),
+    ]
+    frame = pd.DataFrame(rows, columns=["measure", "estimator", "estimate", "lower", "upper"])
+    book = Book()
+    families.record_checks(book, "x.checks", frame.assign(years="2019 to 2024"), ["s"])
+    years = (2019, 2024)
+    assert book.facts == {
+        "x.checks.outcomes": (3, 3, years),
+        "x.checks.one_sign": (2, 3, years),
+        "x.checks.clear": (1, 3, years),
+    }
+
+
+def test_what_the_paths_show_is_counted():
+    rows = [
+        ("a", -2, 0.5, 1.0, True, "2019 to 2024"),
+        ("a", -1, np.nan, np.nan, True, "2019 to 2024"),
+        ("a", 0, -1.0, 1.0, True, "2019 to 2024"),
+        ("a", 1, 1.0, 2.0, False, "2019 to 2024"),  # too few councils to count
+        ("b", -2, -1.0, 1.0, True, "2018 to 2025"),
+        ("b", 0, -2.0, -1.0, True, "2018 to 2025"),
+        ("b", 1, -2.0, -1.0, True, "2018 to 2025"),
+    ]
+    frame = pd.DataFrame(rows, columns=["measure", "event_time", "band_lower", "band_upper", "used", "years"])
+    book = Book()
+    families.record_paths(book, "x.paths", frame, ["s"])
+    years = (2018, 2025)
+    assert book.facts == {
+        "x.paths.outcomes": (2, 2, years),
+        "x.paths.before": (1, 2, years),
+        "x.paths.after": (1, 2, years),
+    }
 
 
 def by_number(name, years):

@@ -95,6 +95,37 @@ def test_a_forest_writes_its_numbers():
     assert "A" in words(grouped)
 
 
+def test_event_studies_draw_each_path_on_its_own_axes():
+    both = pd.concat([EVENTS.assign(outcome="Plans"), EVENTS.head(3).assign(outcome="Requests")])
+    figure = figures.event_studies(both.assign(unit_words="points"))
+    assert [axes.get_title("left") for axes in figure.axes] == ["Plans", "Requests"]
+    assert [t.get_text() for t in figure.axes[1].get_xticklabels()] == ["−2\n38", "−1\n38", "0\n38"]
+    assert words(figure).count("points") == 2
+    # One band a year, from its lower to its upper end, and none where there is no interval.
+    (band,) = [c for c in figure.axes[0].collections if not hasattr(c, "get_segments")]
+    spans = {(round(v[0], 2), v[1]) for path in band.get_paths() for v in path.vertices}
+    for row in EVENTS.dropna(subset=["band_lower"]).to_dict("records"):
+        assert {
+            (round(row["event_time"] + side, 2), row[end]) for side in (-0.36, 0.36) for end in ("band_lower", "band_upper")
+        } <= spans
+
+
+def test_forests_share_rows_and_say_what_is_missing():
+    rows = FOREST[FOREST["lower"].notna()]
+    both = pd.concat(
+        [rows.assign(outcome="Plans", unit_words="%"), rows.head(1).assign(outcome="Ends", unit_words="points")]
+    )
+    figure = figures.forests(both)
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == list(rows["estimator"])
+    assert "−2.0% (−4.0 to −1.0)" in words(figure) and "−2.0 points (−4.0 to −1.0)" in words(figure)
+    assert "not possible" not in [t.get_text() for t in figure.axes[0].texts]
+    assert [t.get_text() for t in figure.axes[1].texts].count("not possible") == len(rows) - 1
+    small = figures.forests(
+        rows.assign(outcome="Rate").assign(**{c: rows[c] / 10 for c in ("estimate", "lower", "upper")})
+    )
+    assert "−0.20 (−0.40 to −0.10)" in words(small)
+
+
 def test_the_other_kinds_draw():
     councils = pd.DataFrame(
         {"la": ["Kent", "Bury"], "a": [1.0, 2.0], "b": [3.0, np.nan], "group": ["safety_valve", "neither"]}
@@ -164,6 +195,8 @@ def test_verdicts_show_the_rule_s_words():
         (lambda: figures.lines(LONG.drop(columns="value")), "needs the column 'value'; the frame has year, group"),
         (lambda: figures.event_study(EVENTS.drop(columns="upper")), "needs the column 'upper'"),
         (lambda: figures.forest(FOREST.head(0)), "at least one row"),
+        (lambda: figures.forests(FOREST), "needs the column 'outcome'"),
+        (lambda: figures.event_studies(EVENTS), "needs the column 'outcome'"),
     ],
 )
 def test_wrong_frames_are_told(call, message):

@@ -109,8 +109,7 @@ def test_their_words_do_not_run_into_each_other(published):
     made = drawings(published[0])
     assert len(made) >= 10
     for name, frame, kind in made:
-        few = frame["outcome"].nunique() in (2, 4)
-        figure = (figures.forests if kind == "checks" else figures.event_studies)(frame, columns=2 if few else 3)
+        figure = (figures.forests if kind == "checks" else figures.event_studies)(frame)
         figure.draw_without_rendering()
         words = []
         for axes in (axes for axes in figure.axes if axes.axison):

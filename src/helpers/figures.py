@@ -462,15 +462,14 @@ def _draw_events(axes: Axes, frame: pd.DataFrame, size: float = 7) -> None:
     axes.set_xticks(times, ticks, linespacing=1.5)
 
 
-def event_studies(frame: pd.DataFrame, panel: str = "outcome", columns: int = 3, panel_height: float = 2.15) -> Figure:
+def event_studies(frame: pd.DataFrame, panel: str = "outcome", panel_height: float = 2.15) -> Figure:
     """Event studies side by side, as `event_study` draws them, one panel per value of `panel`, each on its own scale.
 
     `frame` has the columns of `event_study`, `panel`, and optionally `unit_words`, written under the panel's name.
     """
     _need(frame, [panel, *EVENT_COLUMNS], "event-studies")
     names = list(dict.fromkeys(frame[panel]))
-    columns = min(columns, len(names))
-    rows = math.ceil(len(names) / columns)
+    rows, columns = _grid(len(names))
     figure, grid = new(0.35 + panel_height * rows, rows=rows, columns=columns, squeeze=False)
     for axes, name in itertools.zip_longest(grid.flat, names):
         if name is None:
@@ -487,6 +486,12 @@ def event_studies(frame: pd.DataFrame, panel: str = "outcome", columns: int = 3,
         color=MUTED,
     )
     return figure
+
+
+def _grid(panels: int) -> tuple[int, int]:
+    """Rows and columns for so many panels: three to a row, four as two by two."""
+    columns = panels if panels < 4 else 2 if panels == 4 else 3
+    return math.ceil(panels / columns), columns
 
 
 def _panel_title(axes: Axes, name: str, words: str) -> None:
@@ -582,7 +587,7 @@ def forest(
     return figure
 
 
-def forests(frame: pd.DataFrame, panel: str = "outcome", columns: int = 3, row_height: float = 0.175) -> Figure:
+def forests(frame: pd.DataFrame, panel: str = "outcome", row_height: float = 0.175) -> Figure:
     """Forest plots side by side that share their rows: one panel per value of `panel`, each on its own scale.
 
     `frame`: `panel`, estimator, estimate, lower, upper, and optionally `unit_words`. The first row is the main
@@ -593,8 +598,7 @@ def forests(frame: pd.DataFrame, panel: str = "outcome", columns: int = 3, row_h
     from matplotlib.ticker import MaxNLocator
 
     names, shown = list(dict.fromkeys(frame[panel])), list(dict.fromkeys(frame["estimator"]))
-    columns = min(columns, len(names))
-    rows = math.ceil(len(names) / columns)
+    rows, columns = _grid(len(names))
     figure, grid = new(0.2 + rows * (0.85 + row_height * len(shown)), rows=rows, columns=columns, squeeze=False)
     for position, (axes, name) in enumerate(itertools.zip_longest(grid.flat, names)):
         if name is None:
