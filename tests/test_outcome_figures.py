@@ -125,6 +125,7 @@ def test_their_words_do_not_run_into_each_other(published):
 
 def test_rows_and_panels_are_the_frame(published):
     for name, frame, kind in drawings(published[0]):
+        assert not {"pp", "gbp", "count", ""} & set(frame["unit_words"]), name
         if kind != "checks":
             continue
         figure = figures.forests(frame)

@@ -29,6 +29,7 @@ CHECKS: dict[str, str] = {
 #: Units as a panel has room for; the subtitle says per 1,000 or 100 of what.
 UNIT_WORDS = {
     "pp": "points",
+    "gbp": "pounds",
     "per 1,000 people": "per 1,000",
     "per 1,000 plans": "per 1,000",
     "per 100 pupils": "per 100",
