@@ -88,7 +88,7 @@ BAD = [
     ("documents", "date", "2024-13", "a date as year"),
     ("documents", "url", "", "a web address, not a blank"),
     ("documents", "url", "kent.gov.uk/a", "a web address"),
-    ("documents", "doc_type", "minute", "a document type graded in grades.yaml; did you mean 'minutes'?"),
+    ("documents", "doc_type", "minute", "a document type listed in src/helpers/grades.yaml; did you mean 'minutes'?"),
     ("documents", "doc_id", "900", r"D\d{3}"),
     ("trajectories", "financial_year", "2026/28", "a financial year"),
     ("trajectories", "financial_year", "next year", "a financial year"),

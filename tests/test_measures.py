@@ -94,6 +94,7 @@ def test_gaps_are_left_out_of_the_years():
         ((", column: c", ", column: c, item: d"), "column, item"),
         (("title: A, ", ""), "title missing"),
         (("column: c", "ratio: {numerator: [a], denominator: [b], per: 100}"), "made from 'b'"),
+        (("column: c", "ratio: {numerator: a, per: 100}"), "a numerator and a denominator"),
         (("definition: d", "definition: d, colour: red"), "unknown key 'colour'"),
         (("first_year: 2019", "first_year: 2029"), "after last_year"),
     ],
@@ -102,3 +103,9 @@ def test_a_bad_definition_is_refused(change, words):
     with pytest.raises(AssessError, match=r"measures\.yaml, a") as raised:
         measures.parse(GOOD.replace(*change))
     assert words in str(raised.value)
+
+
+def test_a_ratio_of_one_measure_by_another_names_them_without_lists():
+    text = GOOD + GOOD.replace("a:", "share:", 1).replace("column: c", "ratio: {numerator: a, denominator: a}")
+    assert measures.parse(text)["share"].parts == ("a", "a")
+    assert measures.parse(text)["share"].of["per"] == 1

@@ -270,7 +270,7 @@ def _not_unit(text: str, rule: Mapping[str, Any], row: Row, *_: Any) -> str:
 
 def _not_graded(text: str, rule: Mapping[str, Any], row: Row, *_: Any) -> str:
     known = _grading()["doc_types"]
-    return "" if text in known else f"a document type graded in grades.yaml{_near(text, known)}"
+    return "" if text in known else f"a document type listed in src/helpers/grades.yaml{_near(text, known)}"
 
 
 def _not_id(text: str, rule: Mapping[str, Any], *_: Any) -> str:

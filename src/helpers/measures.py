@@ -74,8 +74,14 @@ def _measure(name: str, row: dict[str, Any]) -> Measure:
     if row["first_year"] > row["last_year"]:
         raise AssessError(f"{where}: first_year {row['first_year']} is after last_year {row['last_year']}.")
     fields = {key: row[key] for key in _REQUIRED}
+    of = row[ways[0]]
+    if ways[0] == "ratio":  # one measure may be given by its name alone
+        lists = {key: [of[key]] if isinstance(of.get(key), str) else of.get(key) for key in ("numerator", "denominator")}
+        if not all(lists.values()):
+            raise AssessError(f"{where}: a ratio has a numerator and a denominator, each a measure or a list of them.")
+        of = {"per": 1, **of, **lists}
     return Measure(
-        name=name, **fields, way=ways[0], of=row[ways[0]], note=row.get("note", ""), gaps=tuple(row.get("gaps") or ())
+        name=name, **fields, way=ways[0], of=of, note=row.get("note", ""), gaps=tuple(row.get("gaps") or ())
     )
 
 

@@ -99,7 +99,7 @@ h1, h2, h3, figcaption { font-family: "Helvetica Neue", Arial, sans-serif; line-
 section { margin: 1.2rem 0; padding-left: 2.6rem; position: relative; scroll-margin-top: 1rem; }
 section:target { outline: 3px solid var(--link); outline-offset: .4rem; }
 .count { position: absolute; left: 0; top: .55rem; font: .8rem ui-monospace, monospace; color: var(--muted); }
-pre { background: var(--wash); padding: .7rem .9rem; overflow-x: auto; font: .82rem/1.45 ui-monospace, monospace; }
+pre { background: var(--wash); padding: .7rem .9rem; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; font: .82rem/1.45 ui-monospace, monospace; }
 code { font-family: ui-monospace, monospace; font-size: .85em; overflow-wrap: anywhere; } pre code { font-size: 1em; }
 figure { margin: 1rem 0; } figcaption { font-weight: 600; } img { width: 100%; height: auto; }
 .scroll { overflow-x: auto; }

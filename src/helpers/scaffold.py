@@ -98,6 +98,9 @@ def measure(name: str, source: str = "", column: str = "") -> Path:
         "digits": 0,
         "source": source or "TO DO",
         "column": column or name,
+        "first_year": 2019,
+        "last_year": 2024,
+        "definition": "TO DO",
     }
     words = "\n".join(f"  {key}: {json.dumps(value)}" for key, value in keys.items())
     block = f"- name: {name}\n{words}\n" if isinstance(known, list) else f"{name}:\n{words}\n"
