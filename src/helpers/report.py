@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers import chapter, facts, manuscript, notebook_pages, paths, provenance, rendering, tables
+from helpers import chapter, facts, manuscript, notebook_pages, paths, provenance, readability, rendering, tables
 from helpers.errors import AssessError
 from helpers.manuscript import Manuscript, escaped
 from helpers.rendering import Edition
@@ -44,6 +44,7 @@ def publish(chapters_dir: Path, out: Path) -> Path:
     made = manuscript.build(chapters_dir, entries, policy, _generated(chapters_dir))
     for key, asset in _generated_tables(chapters_dir).items():
         made.assets[key] = asset
+    _add_reading_ease(made)
     edition = _edition()
     out.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".report.", dir=out))
@@ -231,6 +232,29 @@ def _generated(folder: Path) -> dict[str, str]:
         # The register's own notebook may show it by theme; it is not printed twice.
         out["annex-c"] = '::: {.asset kind="table" key="annex/claims"}\n:::'
     return out
+
+
+def _add_reading_ease(made: Manuscript) -> None:
+    """How easily the summary reads, at the end of Annex E."""
+    summary, annex = (next(s for s in made.sections if s.id == id) for id in ("summary", "annex-e"))
+    if summary.missing:
+        return
+    try:
+        reading = readability.measure(readability.plain("\n\n".join(summary.text)))
+    except ValueError:  # no sentence in it to measure
+        return
+    rows = [
+        ("Reading ease (Flesch: 60 to 70 is plain English, below 30 is for specialists)", f"{reading.ease:.0f}"),
+        ("Words in a sentence, on average", f"{reading.words_a_sentence:.0f}"),
+        ("Words in the longest sentence", str(reading.longest)),
+        ("Words in all", str(reading.words)),
+    ]
+    made.assets["table:annex/reading-ease"] = _text_table(
+        "reading-ease", "How easily the executive summary reads", ("Measure", "Summary"), rows
+    )
+    if annex.missing:
+        annex.text, annex.missing = [], False
+    annex.text.append('## Reading ease\n\n::: {.asset kind="table" key="annex/reading-ease"}\n:::')
 
 
 def _asset(name: str, made: tables.Table) -> manuscript.Asset:
