@@ -296,6 +296,11 @@ def test_the_printed_page_is_not_shrunk_to_fit(pages, chromium, name):
                 && !one.closest('svg, .vh, caption')).map(one => one.outerHTML.slice(0, 90))"""
         )
         assert wide == []
+        crushed = page.evaluate(
+            """() => [...document.querySelectorAll('main th, main td')].filter(one => one.checkVisibility() && one.clientWidth < 16
+                && one.textContent.trim().length > 3).map(one => one.textContent)"""
+        )
+        assert crushed == []
 
 
 # Structure
