@@ -49,7 +49,9 @@ def _notebook(name: str, title: str) -> dict[str, object]:
         ("code", f'from helpers import chapter, panel\n\nbook = chapter.start("{name}")', []),
         ("markdown", "## What changed", []),
         ("code", f'book.fact("{short}.councils", len(panel.councils()), unit="count", sources=["councils"])', ["hide"]),
-        ("code", f"%%prose\nThis chapter looks at {{{short}.councils}} councils.", []),
+        ("code", f"%%prose\nThis chapter looks at {{{short}.councils}} councils.", ["nbval-check-output"]),
+        ("markdown", "## What this cannot show", []),
+        ("code", "%%prose\nNothing has been estimated yet.", ["nbval-check-output"]),
         ("code", "book.finish()", ["hide"]),
     ]
     made = []
