@@ -106,7 +106,9 @@ def test_event_studies_draw_each_path_on_its_own_axes():
     spans = {(round(v[0], 2), v[1]) for path in band.get_paths() for v in path.vertices}
     for row in EVENTS.dropna(subset=["band_lower"]).to_dict("records"):
         assert {
-            (round(row["event_time"] + side, 2), row[end]) for side in (-0.36, 0.36) for end in ("band_lower", "band_upper")
+            (round(row["event_time"] + side, 2), row[end])
+            for side in (-0.36, 0.36)
+            for end in ("band_lower", "band_upper")
         } <= spans
 
 

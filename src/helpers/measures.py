@@ -76,13 +76,13 @@ def _measure(name: str, row: dict[str, Any]) -> Measure:
     fields = {key: row[key] for key in _REQUIRED}
     of = row[ways[0]]
     if ways[0] == "ratio":  # one measure may be given by its name alone
-        lists = {key: [of[key]] if isinstance(of.get(key), str) else of.get(key) for key in ("numerator", "denominator")}
+        lists = {
+            key: [of[key]] if isinstance(of.get(key), str) else of.get(key) for key in ("numerator", "denominator")
+        }
         if not all(lists.values()):
             raise AssessError(f"{where}: a ratio has a numerator and a denominator, each a measure or a list of them.")
         of = {"per": 1, **of, **lists}
-    return Measure(
-        name=name, **fields, way=ways[0], of=of, note=row.get("note", ""), gaps=tuple(row.get("gaps") or ())
-    )
+    return Measure(name=name, **fields, way=ways[0], of=of, note=row.get("note", ""), gaps=tuple(row.get("gaps") or ()))
 
 
 def parse(text: str) -> dict[str, Measure]:
