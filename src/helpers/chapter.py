@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers import facts, paths, prose
+from helpers import facts, files, paths, prose
 from helpers.errors import AssessError
 from helpers.facts import Fact, Facts
 
@@ -62,7 +62,7 @@ def listed() -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+        entries = files.read_yaml(path) or []
     except yaml.YAMLError as error:
         raise AssessError(f"notebooks/chapters.yaml cannot be read: {error}.") from error
     if not isinstance(entries, list) or not all(isinstance(e, dict) and "name" in e for e in entries):
@@ -238,10 +238,10 @@ class Book:
         }
         images = figures.save(figure, title, subtitle, provenance.words(names), salt=f"{self.name}/{name}")
         table = data if _plain_index(data) else data.reset_index()
-        files = {f"{name}{ending}": content for ending, content in images.items()}
-        files[f"{name}.csv"] = table.to_csv(index=False, float_format="%.10g", lineterminator="\n").encode()
-        files[f"{name}.json"] = (json.dumps(meta, ensure_ascii=False, indent=1) + "\n").encode()
-        self._figures[name] = {"files": files, "cell": self._cell}
+        kept = {f"{name}{ending}": content for ending, content in images.items()}
+        kept[f"{name}.csv"] = table.to_csv(index=False, float_format="%.10g", lineterminator="\n").encode()
+        kept[f"{name}.json"] = (json.dumps(meta, ensure_ascii=False, indent=1) + "\n").encode()
+        self._figures[name] = {"files": kept, "cell": self._cell}
         text = f"Figure: {title}\n{subtitle}\n[{alt}]" if subtitle else f"Figure: {title}\n[{alt}]"
         width = round(figures.width_of(images[".png"]) / figures.PNG_SCALE)
         _display(
@@ -285,11 +285,11 @@ class Book:
         )
         record = made.record() | {"notebook": self.name, "cell_number": self._count}
         flat = frame if _plain_index(frame) else frame.reset_index()
-        files = {
+        kept = {
             f"{name}.json": (json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode(),
             f"{name}.csv": flat.to_csv(index=False, float_format="%.10g", lineterminator="\n").encode(),
         }
-        self._tables[name] = {"files": files, "cell": self._cell}
+        self._tables[name] = {"files": kept, "cell": self._cell}
         _display({"text/markdown": made.markdown(), "text/plain": made.markdown()}, {"assess": {"table": name}})
 
     def keep(self, name: str, content: str | pd.DataFrame) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from helpers import paths
+from helpers import files, paths
 from helpers.errors import AssessError
 
 LIST = "chapters.yaml"
@@ -43,7 +43,7 @@ def load() -> list[Chapter]:
     if not path.is_file():
         raise AssessError(f"{where} is missing: expected the list of chapters.")
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        entries = files.read_yaml(path)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise AssessError(f"{where} cannot be read: {' '.join(str(error).split())}.") from error
     if not isinstance(entries, list) or not entries:

@@ -14,9 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from helpers import prose, verdict
+from helpers import files, prose, verdict
 from helpers.errors import AssessError
 from helpers.facts import Fact
 
@@ -164,7 +162,7 @@ def tests(folder: Path = FOLDER) -> dict[str, ClaimTest]:
     """The stated tests by claim id. Raises AssessError for a malformed entry or a claim tested twice."""
     found: dict[str, ClaimTest] = {}
     for path in sorted(folder.glob("*.yaml")):
-        for entry in yaml.safe_load(path.read_text(encoding="utf-8")) or []:
+        for entry in files.read_yaml(path) or []:
             made = _test(entry, path.stem, path.name)
             if made.claim in found:
                 raise _bad(path.name, made.claim, f"is tested twice; also in {found[made.claim].file}.")
@@ -415,7 +413,7 @@ def findings(made: pd.DataFrame) -> pd.DataFrame:
 
     held, stated = made.set_index("claim_id"), tests()
     rows = []
-    for entry in yaml.safe_load((Path(__file__).parent / "findings.yaml").read_text(encoding="utf-8")):
+    for entry in files.read_yaml(Path(__file__).parent / "findings.yaml"):
         missing = [c for c in entry["claims"] if c not in held.index]
         if missing:
             raise AssessError(f"findings.yaml, {entry['id']}: claim {missing[0]} is not in the register.")

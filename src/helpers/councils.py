@@ -9,9 +9,10 @@ import difflib
 import re
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
+from helpers import files
 from helpers.errors import AssessError
 
 COUNT = 153
@@ -70,11 +71,7 @@ class Place:
 
 
 def _load(name: str) -> list[dict[str, Any]]:
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    text = resources.files("helpers").joinpath(name).read_text(encoding="utf-8")
-    entries: list[dict[str, Any]] = yaml.load(text, Loader=loader)
+    entries: list[dict[str, Any]] = files.read_yaml(Path(__file__).with_name(name))
     return entries
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers import councils, evidence, exposure, measures, panel
+from helpers import councils, evidence, exposure, files, measures, panel
 from helpers.errors import AssessError
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ def table(name: str) -> pd.DataFrame:
 
 @functools.cache
 def _yaml(name: str) -> Any:
-    import yaml
-
-    return yaml.safe_load((_HERE / name).read_text(encoding="utf-8"))
+    return files.read_yaml(_HERE / name)
 
 
 def short(name: str) -> str:

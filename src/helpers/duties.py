@@ -145,7 +145,14 @@ def before_signing(
     df = (va + vb) ** 2 / (va**2 / (len(mine) - 1) + vb**2 / (len(rest) - 1))
     reach = float(stats.t.ppf(0.975, df)) * se
     rng = np.random.default_rng(seed)
-    null = np.array([abs(gaps(rng.permutation(signed))[0].mean()) for _ in range(draws)])
+    dealt = np.stack([rng.permutation(signed) for _ in range(draws)])
+    null = np.abs(
+        sum(
+            ((dealt == c) @ held[:, k] - sizes[k] * ((dealt == 0) @ held[:, k]) / (dealt[0] == 0).sum())
+            for c, k in place.items()
+        )
+        / sizes.sum()
+    )
     ri_p = float((1 + (null >= abs(estimate) - 1e-12).sum()) / (1 + draws))
     level = float((held[signed == 0].mean(axis=0) * weights).sum())
     p = float(2 * stats.t.sf(abs(estimate) / se, df))

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers import panel, paths
+from helpers import files, panel, paths
 from helpers.errors import AssessError
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ LEFT_OUT = ("City of London", "Isles of Scilly")
 @cache
 def lists() -> dict[str, Any]:
     """The first version's lists: safety_valve (name -> year of entry), delivering_better_value (names), source."""
-    import yaml
-
-    return dict(yaml.safe_load(Path(__file__).with_name("earlier.yaml").read_text(encoding="utf-8")))
+    return dict(files.read_yaml(Path(__file__).with_name("earlier.yaml")))
 
 
 def published() -> pd.DataFrame:

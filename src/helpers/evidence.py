@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from helpers import paths, periods
+from helpers import files, paths, periods
 from helpers.errors import AssessError
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ def _grading() -> dict[str, Any]:
 
 
 def _yaml(name: str) -> dict[str, Any]:
-    import yaml
-
-    held = yaml.safe_load((_HERE / name).read_text(encoding="utf-8"))
+    held = files.read_yaml(_HERE / name)
     if not isinstance(held, dict):
         raise AssessError(f"src/helpers/{name} does not hold the rules it should.")
     return held

@@ -52,14 +52,34 @@ def paid_by(year: int) -> pd.DataFrame:
     agreements leave once the payments still to come in March 2024 are taken off (`_ceiling`). central and high are missing where the
     total was not found. Before the signing year all three are nought. No year is given more than a later one.
     """
+    return _paid_by([year])[year]
+
+
+def _paid_by(years: Sequence[int]) -> dict[int, pd.DataFrame]:
+    """`paid_by` of several years, from one reading of the tables."""
+    rows, reports, deals = evidence.load("payments"), _reported(), programme.agreements()
+    ceiling = _ceiling(deals[deals["fate"] == programme.FATES["suspended"]])
+    later = _readings(BALANCE_YEAR, deals, rows, reports, ceiling)
+    made = {}
+    for year in years:
+        made[year] = later if year == BALANCE_YEAR else _readings(year, deals, rows, reports, ceiling)
+        if year < BALANCE_YEAR:
+            for reading in READINGS:
+                made[year][reading] = made[year][reading].clip(upper=later[reading])
+    return made
+
+
+def _readings(
+    year: int, deals: pd.DataFrame, rows: pd.DataFrame, reports: pd.DataFrame, ceiling: float
+) -> pd.DataFrame:
+    """The columns of `paid_by` for one year, not yet held to what a later year allows."""
     import pandas as pd
 
-    rows, reports = evidence.load("payments"), _reported()
-    deals = programme.agreements()
+    rows_of, reports_of = dict(list(rows.groupby("la_code"))), dict(list(reports.groupby("la_code")))
     out = []
     for deal in deals.to_dict("records"):
-        mine = rows[rows["la_code"] == deal["la_code"]]
-        low, settled = _low(deal, mine, reports[reports["la_code"] == deal["la_code"]], year)
+        mine = rows_of.get(deal["la_code"], rows.iloc[:0])
+        low, settled = _low(deal, mine, reports_of.get(deal["la_code"], reports.iloc[:0]), year)
         central = high = float("nan")
         if deal["known"]:
             most = _most(deal, mine, year)
@@ -78,12 +98,7 @@ def paid_by(year: int) -> pd.DataFrame:
         )
     made = pd.DataFrame(out)
     suspended = made["la_code"].isin(deals.loc[deals["fate"] == programme.FATES["suspended"], "la_code"])
-    made = _held_to(made, suspended, _ceiling(deals[deals["fate"] == programme.FATES["suspended"]]))
-    if year < BALANCE_YEAR:
-        later = paid_by(BALANCE_YEAR)
-        for reading in READINGS:
-            made[reading] = made[reading].clip(upper=later[reading])
-    return made
+    return _held_to(made, suspended, ceiling)
 
 
 def _ceiling(deals: pd.DataFrame) -> float:
@@ -210,7 +225,7 @@ def steps() -> pd.DataFrame:
 
     balance, grant = pounds(), panel.wide("dsg_total")
     groups = panel.councils().set_index("la_code")["group"]
-    paid = {year: paid_by(year).set_index("la_code") for year in BALANCE_YEARS}
+    paid = {year: frame.set_index("la_code") for year, frame in _paid_by(BALANCE_YEARS).items()}
     told = paid[BALANCE_YEAR].index[paid[BALANCE_YEAR]["known"]]
     rows = []
     for first, last in itertools.pairwise(BALANCE_YEARS):

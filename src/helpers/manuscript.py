@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from helpers import facts, prose, tables
+from helpers import facts, files, prose, tables
 from helpers.errors import AssessError
 from helpers.facts import Facts
 from helpers.tables import Table
@@ -240,9 +240,7 @@ class _Writer:
 
 def words() -> dict[str, Any]:
     """The report's own words: title, names of sections and annexes."""
-    import yaml
-
-    told: dict[str, Any] = yaml.safe_load((TEMPLATES / "report.yaml").read_text(encoding="utf-8"))
+    told: dict[str, Any] = files.read_yaml(TEMPLATES / "report.yaml")
     return told
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
+from helpers import files
 from helpers.errors import AssessError
 
 KINDS = ("calendar_flow", "january_count", "academic_year", "balance", "financial_flow")
@@ -89,9 +90,8 @@ def parse(text: str) -> dict[str, Measure]:
     """Read definitions from YAML; AssessError names the measure and key at fault, and any measure made from an unknown one."""
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        rows = yaml.load(text, Loader=loader)
+        rows = files.parse_yaml(text)
     except yaml.YAMLError as error:
         raise AssessError(f"measures.yaml cannot be read: {error}.") from error
     table = {name: _measure(name, row) for name, row in rows.items()}
@@ -105,7 +105,7 @@ def parse(text: str) -> dict[str, Measure]:
 @cache
 def listed() -> dict[str, Measure]:
     """All measures, by name."""
-    return parse(resources.files("helpers").joinpath("measures.yaml").read_text(encoding="utf-8"))
+    return parse(Path(__file__).with_name("measures.yaml").read_text(encoding="utf-8"))
 
 
 def get(name: str) -> Measure:

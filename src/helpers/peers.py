@@ -10,10 +10,10 @@ import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
-from helpers import councils, measures, panel, paths
+from helpers import councils, files, measures, panel, paths
 
 #: Fewer neighbours than this with a figure make no average.
 LEAST = 5
@@ -109,10 +109,7 @@ def said_year(year: int, kind: str) -> str:
 @cache
 def indicators() -> tuple[Indicator, ...]:
     """The rows of a council's page, in order."""
-    import yaml
-
-    text = resources.files("helpers").joinpath("indicators.yaml").read_text(encoding="utf-8")
-    return tuple(Indicator(**row) for row in yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    return tuple(Indicator(**row) for row in files.read_yaml(Path(__file__).with_name("indicators.yaml")))
 
 
 def pictures() -> dict[str, Picture]:
@@ -123,8 +120,8 @@ def pictures() -> dict[str, Picture]:
 def _stamp() -> tuple[Any, ...]:
     folder = paths.processed()
     names = ("council_year", "area_year", "neighbours", "councils")
-    files = [folder / f"{name}.parquet" for name in names]
-    return (str(folder), *((f.stat().st_mtime_ns, f.stat().st_size) if f.is_file() else None for f in files))
+    held = [folder / f"{name}.parquet" for name in names]
+    return (str(folder), *((f.stat().st_mtime_ns, f.stat().st_size) if f.is_file() else None for f in held))
 
 
 @lru_cache(maxsize=2)

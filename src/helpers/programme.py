@@ -47,13 +47,12 @@ def agreements() -> pd.DataFrame:
     made = councils.merge(held, on="la_code", how="left", validate="one_to_one")
     made["known"] = made["total_dfe_funding"].notna()
     made["per_head"] = made["total_dfe_funding"] / made["pop_0_25"]
-    made["fate"] = [_fate(code) for code in made["la_code"]]
+    seen = evidence.load("events").groupby("la_code")["event"].agg(set)
+    made["fate"] = [_fate(seen.get(code, set())) for code in made["la_code"]]
     return made.sort_values(["signed_year", "la_name"], ignore_index=True)
 
 
-def _fate(la_code: str) -> str:
-    events = evidence.load("events")
-    seen = set(events.loc[events["la_code"] == la_code, "event"])
+def _fate(seen: set[str]) -> str:
     return next((words for event, words in FATES.items() if event in seen), QUIET)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers import councils, measures
+from helpers import councils, files, measures
 from helpers.errors import AssessError
 
 if TYPE_CHECKING:
@@ -68,10 +68,8 @@ class KnownError:
 @cache
 def known_errors() -> tuple[KnownError, ...]:
     """The explicit list, known_errors.yaml; AssessError when an entry cannot be right."""
-    import yaml
-
     made = []
-    for row in yaml.safe_load(resources.files("helpers").joinpath("known_errors.yaml").read_text(encoding="utf-8")):
+    for row in files.read_yaml(Path(__file__).with_name("known_errors.yaml")):
         given = row["measure"] if isinstance(row["measure"], list) else [row["measure"]]
         names = tuple(
             name

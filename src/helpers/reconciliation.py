@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers import councils, measures
+from helpers import councils, files, measures
 from helpers.errors import AssessError
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ class Total:
 @cache
 def totals() -> tuple[Total, ...]:
     """The publishers' totals the build must meet."""
-    import yaml
-
-    rows = yaml.safe_load(resources.files("helpers").joinpath("totals.yaml").read_text(encoding="utf-8"))
+    rows = files.read_yaml(Path(__file__).with_name("totals.yaml"))
     made = []
     for row in rows:
         names = tuple(row.pop("measure")) if isinstance(row["measure"], list) else (row.pop("measure"),)

@@ -350,7 +350,7 @@ def domain(url: str) -> str:
 # HTML
 
 
-_DECIMALS = re.compile(r"(\d+\.\d\d)\d+")  # a hundredth of a point is finer than any printer
+_DECIMALS = re.compile(r"(?<=\.\d\d)\d+")  # a hundredth of a point is finer than any printer
 
 
 def _svg(asset: Asset) -> str:
@@ -364,7 +364,7 @@ def _svg(asset: Asset) -> str:
     text = re.sub(r'\bid="([^"]+)"', rf'id="{key}.\1"', text)
     text = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}.\1)", text)
     text = re.sub(r'href="#([^"]+)"', rf'href="#{key}.\1"', text)
-    text = _DECIMALS.sub(r"\1", text)
+    text = _DECIMALS.sub("", text)
     text = re.sub(r"\n\s*", "\n", text)
     for colour, name in _COLOUR_NAMES.items():
         text = re.sub(rf"(fill|stroke): {colour}\b", rf"\1: var(--{name}, {colour})", text)
@@ -786,13 +786,8 @@ def turn(blocks: list[Node], begin: Node, end: Node) -> list[Node]:
     return out + run
 
 
-def paper(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition, work: Path) -> bytes:
-    """The report as a tagged PDF that meets PDF/UA-1, by Typst; `work` is a scratch folder."""
-    import datetime
-
-    import matplotlib
-    import typst
-
+def typst_source(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition, work: Path) -> None:
+    """The report in Typst's language, with its pictures, in the scratch folder `work`; `pdf` makes the pages of it."""
     used_labels: set[str] = set()
 
     def dress(node: Node) -> Any:
@@ -810,7 +805,7 @@ def paper(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edi
                     made = table(asset)
                     return _if_turned(made, [_raw("typst", typst_table(made, anchor(asset), label))])
                 picture = asset.path(".plain.svg").read_text(encoding="utf-8")
-                (work / f"{slug(asset.key)}.svg").write_text(_DECIMALS.sub(r"\1", picture), encoding="utf-8")
+                (work / f"{slug(asset.key)}.svg").write_text(_DECIMALS.sub("", picture), encoding="utf-8")
                 return _raw("typst", _typst_figure(asset, label))
             if {"gap", "key", "callout"} & set(classes):
                 return [
@@ -844,6 +839,15 @@ def paper(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edi
     )
     (work / "main.typ").write_text(main, encoding="utf-8")
     (work / "report.typ").write_text((TEMPLATES / "report.typ").read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def pdf(edition: Edition, work: Path) -> bytes:
+    """The tagged PDF, PDF/UA-1, that Typst makes of what `typst_source` put in `work`."""
+    import datetime
+
+    import matplotlib
+    import typst
+
     moment = datetime.datetime.fromtimestamp(edition.epoch, tz=datetime.UTC)
     try:
         return typst.compile(

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers import chapter, facts, manuscript, notebook_pages, paths, provenance, readability, rendering, tables
+from helpers import chapter, facts, files, manuscript, notebook_pages, paths, provenance, readability, rendering, tables
 from helpers.errors import AssessError
 from helpers.manuscript import Manuscript, escaped
 from helpers.rendering import Edition
@@ -51,8 +51,10 @@ def publish(chapters_dir: Path, out: Path) -> Path:
     try:
         names = [str(e["name"]) for e in entries]
         _write_data(staging, chapters_dir, names, made)
-        _write_notebooks(staging, chapters_dir, entries, made)
-        _render(staging, made, edition)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            notebooks = pool.submit(_write_notebooks, staging, chapters_dir, entries, made)
+            _render(staging, made, edition)
+            notebooks.result()
         replace_files(staging, out, FILES)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -61,8 +63,6 @@ def publish(chapters_dir: Path, out: Path) -> Path:
 
 def _edition() -> Edition:
     """The date of the data: SOURCE_DATE_EPOCH when set, else the newest publication date in the catalogue."""
-    import yaml
-
     named = os.environ.get("SOURCE_DATE_EPOCH")
     dates = [r.released[:10] for r in provenance.resources().values()]
     newest = max((d for d in dates if len(d) == 10 and d[4] == "-"), default="")
@@ -78,24 +78,26 @@ def _edition() -> Edition:
         raise AssessError(f"The date of the data cannot be read ({named or newest!r}): {error}.") from error
     words = f"Data as published to {moment.day} {moment:%B %Y}" if newest or named else "Data as published"
     glossary_path = Path(__file__).with_name("glossary.yaml")
-    glossary = yaml.safe_load(glossary_path.read_text(encoding="utf-8")) if glossary_path.is_file() else []
+    glossary = files.read_yaml(glossary_path) if glossary_path.is_file() else []
     return Edition(words, int(moment.timestamp()), paths.root() / "docs" / "references.bib", glossary)
 
 
 def _render(staging: Path, made: Manuscript, edition: Edition) -> None:
+    """Write the page, the PDF and the Word file into `staging`."""
     tree, numbering = rendering.number(rendering.parse(made.markdown(), edition), made)
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         (work / "pdf").mkdir()
         (work / "docx").mkdir()
         # pandoc and Typst do the work outside Python, so threads are enough to use two cores.
-        # The PDF takes longest, so it goes first.
+        # The PDF takes longest, so it goes first, and nothing is in its way until Typst has it.
+        rendering.typst_source(tree, made, numbering, edition, work / "pdf")
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            paper = pool.submit(rendering.paper, tree, made, numbering, edition, work / "pdf")
-            page = pool.submit(rendering.page, tree, made, numbering, edition)
+            pdf = pool.submit(rendering.pdf, edition, work / "pdf")
             word = pool.submit(rendering.document, tree, made, numbering, edition, work / "docx")
-            (staging / "assessment.html").write_text(page.result(), encoding="utf-8", newline="\n")
-            (staging / "assessment.pdf").write_bytes(paper.result())
+            page = rendering.page(tree, made, numbering, edition)
+            (staging / "assessment.html").write_text(page, encoding="utf-8", newline="\n")
+            (staging / "assessment.pdf").write_bytes(pdf.result())
             (staging / "assessment.docx").write_bytes(word.result())
 
 
@@ -201,8 +203,6 @@ def replace_files(staging: Path, out: Path, names: Sequence[str]) -> None:
 
 
 def _generated(folder: Path) -> dict[str, str]:
-    import yaml
-
     out = {}
     logs = []
     docs = paths.root() / "docs"
@@ -215,7 +215,7 @@ def _generated(folder: Path) -> dict[str, str]:
         out["annex-e"] = "\n\n".join(logs)
     path = Path(__file__).with_name("glossary.yaml")
     if path.is_file():
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        entries = files.read_yaml(path)
         terms = []
         for entry in sorted(entries, key=lambda e: str(e["term"]).lower()):
             attributes = (
@@ -271,8 +271,6 @@ def _text_table(
 def _generated_tables(folder: Path) -> dict[str, manuscript.Asset]:
     import csv
 
-    import yaml
-
     out: dict[str, manuscript.Asset] = {}
     docs = paths.root() / "docs"
     for file, title, last in (
@@ -283,7 +281,7 @@ def _generated_tables(folder: Path) -> dict[str, manuscript.Asset]:
         path = docs / f"{file}.yaml"
         if not path.is_file():
             continue
-        entries: list[Mapping[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+        entries: list[Mapping[str, Any]] = files.read_yaml(path) or []
         for entry in entries:
             missing = [k for k in ("id", "text", "affects", "quality") if not entry.get(k)]
             if missing:

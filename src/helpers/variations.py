@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers import estimation, inference, measures, panel, protocol
+from helpers import estimation, files, inference, measures, panel, protocol
 from helpers.errors import AssessError
 
 if TYPE_CHECKING:
@@ -52,11 +53,7 @@ class Variation:
 def doubtful(measure: str) -> tuple[str, ...]:
     """ONS codes of councils with a figure of the measure (or of a part of it) that looks wrong but was kept as
     printed."""
-    from importlib import resources
-
-    import yaml
-
-    entries = yaml.safe_load(resources.files("helpers").joinpath("known_errors.yaml").read_text(encoding="utf-8"))
+    entries = files.read_yaml(Path(__file__).with_name("known_errors.yaml"))
     names = {measure, *measures.get(measure).parts}
     if measure == "refusal_to_assess":  # the long series has no parts, but the same figures behind it
         names.add("refusals")

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from helpers import files
 from helpers.errors import AssessError
 
 HERE = Path(__file__).parent
@@ -190,11 +191,10 @@ def load(folder: Path) -> Known:
     """The layouts in a folder of YAML files. Raises AssessError naming the file that is not YAML."""
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     documents = {}
     for path in sorted(folder.glob("*.yaml")):
         try:
-            documents[path.name] = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+            documents[path.name] = files.read_yaml(path)
         except yaml.YAMLError as error:
             raise AssessError(f"{path.name} is not YAML: {' '.join(str(error).split())}.") from None
     return parse(documents)
