@@ -99,6 +99,11 @@ class Bench:
         given = [word for name, value in parameters.items() for word in ("-p", name, value)]
         self.command("papermill", str(notebook), str(output), "-k", "python3", "--no-progress-bar", *given)
 
+    def render(self) -> None:
+        """The report alone, in a process of its own, as the last step of a loop over the chapters."""
+        code = "from helpers import paths, report; report.publish(paths.processed() / 'chapters', paths.root() / 'reports')"
+        subprocess.run([sys.executable, "-c", code], env=self.environment, cwd=self.root, check=True)
+
     def row(self, what: str, ours: list[float], loop: list[float] | None = None, target: str = "", **more: Any) -> None:
         """Note a measurement and print it."""
         entry: dict[str, Any] = {"what": what, "seconds": [round(s, 3) for s in ours], "target": target, **more}
@@ -125,6 +130,11 @@ class Bench:
         def loop() -> None:
             for chapter in listed:
                 self.papermill(chapter.notebook, self.out / f"loop-{chapter.name}.ipynb")
+                made = processed / "chapters" / chapter.name
+                if made.is_dir():
+                    shutil.copyfile(self.out / f"loop-{chapter.name}.ipynb", made / "notebook.ipynb")
+            if not self.small:
+                self.render()
 
         looped = self.timed(loop, 1, clear)
         with peak:
