@@ -531,12 +531,6 @@ def in_development_by_council() -> pd.DataFrame:
     return out[out["value"].notna()][["la_code", "group", "value"]].reset_index(drop=True)
 
 
-def england_rate(measure: str) -> pd.Series:
-    """England's published figures of a measure by year."""
-    made: pd.Series = panel.england(measure).dropna()
-    return made
-
-
 # Tables, and facts recorded in a chapter's book
 
 
