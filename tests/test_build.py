@@ -256,7 +256,9 @@ def test_a_stopped_build_stops_its_workers_and_keeps_what_was_finished(tiny, tmp
     edit(tiny / "notebooks/03_third.ipynb", "## The middle", "## A long one")
     waits = f"import os, time; open('{pid}', 'w').write(str(os.getpid())); time.sleep(100)"
     books.chapter(tiny / "notebooks/03_third.ipynb", waits)
-    code = f"from helpers import build; build.run(publish={PUBLISH!r})"
+    # A shell starts what it puts in the background deaf to Ctrl-C, and the tests may have been started so.
+    hears = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{hears}; from helpers import build; build.run(publish={PUBLISH!r})"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 90
     while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
