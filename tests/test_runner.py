@@ -50,6 +50,7 @@ EVERYTHING = [
     "import tqdm.auto\ntqdm.auto.tqdm.__name__",
     "sorted(os.environ)",
     "plt.rcParams['backend'], pd.get_option('display.max_columns'), pd.get_option('display.width')",
+    "import jsonschema\njsonschema.FormatChecker().conforms('no address', 'iri')",
     "class Table:\n    def _repr_html_(self):\n        return '<p>t</p>'\nTable()",
     "{'b': [1, 2], 'a': 'é'}",
     "raise ValueError('on purpose')",
@@ -135,7 +136,7 @@ def test_outputs_are_those_of_papermills_own_engine(runner, tmp_path, monkeypatc
     with Runner(["numpy", "pandas", "matplotlib.pyplot"]) as fresh:
         notebook = books.write(tmp_path / "everything.ipynb", *EVERYTHING)
         error = equal(fresh, notebook, tmp_path, {"a": 5})
-    assert error == "Notebook everything.ipynb, cell 28: ValueError: on purpose."
+    assert error == "Notebook everything.ipynb, cell 29: ValueError: on purpose."
 
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -523,12 +523,22 @@ class _Builder:
             raise AssessError(self.failure())
 
     def paths(self) -> dict[str, float]:
-        """Seconds, as of the last run, from the start of each task to the end of the last one that waits for it."""
+        """Seconds from the start of each task to the end of the last one that waits for it.
+
+        As of the last run; before there is one, a chapter is taken to be as long as it has cells of code.
+        """
         path: dict[str, float] = {}
         for label in reversed(list(TopologicalSorter({k: t.after for k, t in self.tasks.items()}).static_order())):
             after = max((path[k] for k, t in self.tasks.items() if label in t.after and k in path), default=0.0)
-            path[label] = after + ((stamp(label) or {}).get("seconds") or 10.0)
+            path[label] = after + ((stamp(label) or {}).get("seconds") or self.guess(self.tasks[label]))
         return path
+
+    @staticmethod
+    def guess(task: Task) -> float:
+        if task.chapter is None:
+            return 5.0
+        notebook = chapters.read(task.chapter.notebook)
+        return 0.3 * sum(cell["cell_type"] == "code" for cell in notebook["cells"])
 
     def failure(self) -> str:
         untouched = " The previous report is untouched." if REPORT in self.tasks else ""

@@ -168,6 +168,7 @@ def _become_kernel(connection: Connection, key: bytes, directory: str | None, tr
     os.environ["JPY_PARENT_PID"] = str(os.getppid())
     _fresh_matplotlib()
     _fresh_pandas()
+    _fresh_jsonschema()
     # A fresh kernel has no loop, handlers or signal set-up of its parent's.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -199,6 +200,12 @@ def _fresh_pandas() -> None:
     pandas = sys.modules.get("pandas")
     if pandas is not None and pandas.get_option("display.max_columns") == 0:
         pandas.set_option("display.max_columns", 20)
+
+
+def _fresh_jsonschema() -> None:
+    """The runner imports it without its grammar of addresses; a notebook that wants it imports it whole."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "jsonschema"]:
+        del sys.modules[name]
 
 
 def _die_with_parent() -> None:
