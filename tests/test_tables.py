@@ -41,6 +41,12 @@ def test_decimals_follow_the_column():
     assert tables.make(pd.DataFrame({"a": [1.0]}), "t", "T", digits={"a": 2}).cells == (("1.00",),)
 
 
+def test_no_p_value_reads_as_nought():
+    made = make(**{"p": [0.0004, 0.5], "p, analytic": [0.001, 0.0], "Pre-trend p": [0.02, None], "Step": [0.0, 0.5]})
+    assert made.cells == (("<0.001", "0.001", "0.020", "0.000"), ("0.500", "<0.001", "–", "0.500"))
+    assert made.values[0][0] == 0.0004
+
+
 def test_a_named_index_becomes_a_column():
     frame = pd.DataFrame({"a": [1]}, index=pd.Index(["Kent"], name="Council"))
     assert [c.name for c in tables.make(frame, "t", "T").columns] == ["Council", "a"]

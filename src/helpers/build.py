@@ -530,7 +530,8 @@ class _Builder:
         path: dict[str, float] = {}
         for label in reversed(list(TopologicalSorter({k: t.after for k, t in self.tasks.items()}).static_order())):
             after = max((path[k] for k, t in self.tasks.items() if label in t.after and k in path), default=0.0)
-            path[label] = after + ((stamp(label) or {}).get("seconds") or self.guess(self.tasks[label]))
+            noted = stamp(label) or {}
+            path[label] = after + (noted.get("seconds") or self.guess(self.tasks[label]))
         return path
 
     @staticmethod
@@ -538,7 +539,7 @@ class _Builder:
         if task.chapter is None:
             return 5.0
         notebook = chapters.read(task.chapter.notebook)
-        return 0.3 * sum(cell["cell_type"] == "code" for cell in notebook["cells"])
+        return 0.3 * len([cell for cell in notebook["cells"] if cell["cell_type"] == "code"])
 
     def failure(self) -> str:
         untouched = " The previous report is untouched." if REPORT in self.tasks else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -218,7 +219,7 @@ def imports(notebook: Mapping[str, Any]) -> set[str]:
     lines = [source(cell) for cell in notebook["cells"] if cell.get("cell_type") == "code"]
     code = "\n".join(text for text in lines if not text.lstrip().startswith(("%", "!")))
     libraries: set[str] = set()
-    waiting, seen = _imported(code), set[str]()
+    waiting, seen = set(_imported(code)), set[str]()
     while waiting:
         name = waiting.pop()
         if name in seen:
@@ -234,15 +235,16 @@ def imports(notebook: Mapping[str, Any]) -> set[str]:
     return libraries
 
 
-def _imported(code: str) -> set[str]:
+@functools.cache  # notebooks share most helpers
+def _imported(code: str) -> frozenset[str]:
     try:
         tree = ast.parse(code)
     except SyntaxError:
-        return set()
+        return frozenset()
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)

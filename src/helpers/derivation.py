@@ -56,9 +56,15 @@ def with_derived(long: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
 
     base = people.set_index("la_code")["pop_0_25"]
     regions = people.groupby("region_code")["pop_0_25"].sum()
+    long = long.reset_index(drop=True)
     population = pd.concat([base, regions, pd.Series({councils.ENGLAND: base.sum()})])
-    table = long
+    held = {str(name): rows for name, rows in long.groupby("measure", sort=False)}
+    made: list[pd.DataFrame] = []
     for measure in measures.ordered():
         if measure.parts:
-            table = pd.concat([table, derived(measure, table, population)], ignore_index=True)
-    return table
+            # In the order of the whole table, on which a spliced series depends.
+            parts = pd.concat([held[part] for part in dict.fromkeys(measure.parts) if part in held]).sort_index()
+            made.append(derived(measure, parts, population))
+            start = len(long) + sum(map(len, made[:-1]))
+            held[measure.name] = made[-1].set_axis(range(start, start + len(made[-1])))
+    return pd.concat([long, *made], ignore_index=True)

@@ -1319,6 +1319,10 @@ def save(
         # The layout is worked out once; both formats are then drawn where everything stands.
         engine = figure.get_layout_engine()
         lay_out(figure)
+        # The solver's last digits differ from run to run; with many panels they show in the SVG.
+        for axes in figure.axes:
+            x, y, wide, high = (round(float(side), 8) for side in axes.get_position().bounds)
+            axes.set_position((x, y, wide, high))
         figure.set_layout_engine(None)  # "none" would leave a stand-in, for which matplotlib draws everything twice
         buffer = io.BytesIO()
         # A fixed salt and no date, so that the same figure is the same bytes.

@@ -35,7 +35,7 @@ def present_areas_only(long: pd.DataFrame, notes: list[dict[str, str]]) -> pd.Da
     kinds = {name: m.kind for name, m in measures.listed().items()}
     limits = [
         first_valid_year(changed[c], kinds[m]) if c in changed else 0
-        for c, m in zip(long["la_code"], long["measure"], strict=True)
+        for c, m in zip(long["la_code"].tolist(), long["measure"].tolist(), strict=True)
     ]
     early = long["year"] < limits
     shown = long[early & long["value"].notna()]

@@ -7,7 +7,6 @@ pandoc.
 from __future__ import annotations
 
 import base64
-import copy
 import html
 import json
 import os
@@ -99,7 +98,7 @@ def parse(text: str, edition: Edition) -> Node:
 
 def walk(node: Any, change: Callable[[Node], Any]) -> Any:
     """`node` with `change` applied to every element, innermost first; it may give an element, a list of them, or None
-    to keep it."""
+    to keep it. `node` itself is left as it is, but for what `change` does to elements without contents."""
     if isinstance(node, list):
         out = []
         for item in node:
@@ -366,8 +365,7 @@ def _svg(asset: Asset) -> str:
     text = re.sub(r'href="#([^"]+)"', rf'href="#{key}.\1"', text)
     text = _DECIMALS.sub("", text)
     text = re.sub(r"\n\s*", "\n", text)
-    for colour, name in _COLOUR_NAMES.items():
-        text = re.sub(rf"(fill|stroke): {colour}\b", rf"\1: var(--{name}, {colour})", text)
+    text = re.sub(r"(?<=: )#[0-9a-f]{6}\b", _by_name, text)
     text = re.sub(r"font: ([^;\"]*?)'Assess Sans'[^;\"]*", r"font: \1var(--sans)", text)
     head, rest = text.split(">", 1)
     head = re.sub(r' (?:width|height|version|xmlns|xmlns:xlink)="[^"]*"', "", head)
@@ -377,6 +375,11 @@ def _svg(asset: Asset) -> str:
         f'{head} role="img" aria-labelledby="{key}-t {key}-d"><title id="{key}-t">{title}</title><desc '
         f'id="{key}-d">{described}</desc>{rest}'
     )
+
+
+def _by_name(found: re.Match[str]) -> str:
+    name = _COLOUR_NAMES.get(found[0])
+    return f"var(--{name}, {found[0]})" if name else found[0]
 
 
 _COLOUR_NAMES = {
@@ -575,7 +578,7 @@ def _html_tree(tree: Node, manuscript: Manuscript, numbering: Numbering, edition
 
 def page(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition) -> str:
     """The report as one self-contained HTML page."""
-    blocks = _html_tree(copy.deepcopy(tree), manuscript, numbering, edition)
+    blocks = _html_tree(tree, manuscript, numbering, edition)
     fragment = _write(
         {**tree, "blocks": blocks, "meta": {}},
         "html5",
@@ -826,7 +829,7 @@ def typst_source(tree: Node, manuscript: Manuscript, numbering: Numbering, editi
         return None
 
     turned, back = _raw("typst", "#page(flipped: true)["), _raw("typst", "]")
-    blocks = turn(_afloat(walk(copy.deepcopy(tree["blocks"]), dress)), turned, back)
+    blocks = turn(_afloat(walk(tree["blocks"], dress)), turned, back)
     body = _write({**tree, "blocks": blocks, "meta": {}}, "typst-citations", edition)
     said = manuscript.words
     gaps = "Not part of this build: " + ", ".join(manuscript.missing) + "." if manuscript.missing else ""
@@ -949,7 +952,7 @@ def document(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: 
         return None
 
     upright, turned = (_raw("openxml", wordfile.section(flipped)) for flipped in (False, True))
-    blocks = turn(walk(copy.deepcopy(tree["blocks"]), dress), upright, turned)
+    blocks = turn(walk(tree["blocks"], dress), upright, turned)
     said = manuscript.words
 
     def meta(text: str) -> Node:

@@ -72,8 +72,8 @@ def make(
     """A Table from a frame. `units` and `digits` map column headings to how their numbers read ("%", "gbp_m", ...).
 
     Without them whole numbers get thousands separators, columns whose heading contains "year" do not, others one
-    decimal (three when all are below one). Missing values are a dash. An index that is not a plain range becomes
-    columns.
+    decimal (three when all are below one). Missing values are a dash. A p-value (heading "p", "p, ..." or "... p") below
+    a thousandth says so. An index that is not a plain range becomes columns.
     """
     import pandas as pd
 
@@ -90,12 +90,16 @@ def make(
         if numeric:
             places = digits.get(label, None if label in units else _digits(series, label))
             plain_year = "year" in label.lower() and label not in units and places == 0
+            # No p-value is nought, and three decimals would say so of a small one.
+            probability = label == "p" or label.startswith("p, ") or label.endswith(" p")
             cells.append(
                 [
                     MISSING
                     if pd.isna(v)
                     else str(int(v))
                     if plain_year
+                    else "<0.001"
+                    if probability and v < 0.001
                     else facts.shown(float(v), units.get(label, ""), places)
                     for v in series
                 ]
