@@ -285,7 +285,7 @@ def test_a_comment_can_be_put_in_the_word_file(project):
 
 
 def test_a_wide_table_of_few_rows_is_printed_with_rows_and_columns_exchanged():
-    names = [f"p, adjusted for the family {i}" for i in range(12)]
+    names = [f"adjusted for the family {i}" for i in range(12)]
     frame = pd.DataFrame([["Refusals", *range(12)], ["Plans", *range(12)]], columns=["Outcome", *names])
     made = tables.make(frame, "tests", "Tests")
     assert rendering._layout(made)[2], "too wide as it stands"
