@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -20,17 +21,21 @@ def root() -> Path:
 
     Raises AssessError when none of them holds the project's pyproject.toml.
     """
-    named = os.environ.get("ASSESS_ROOT")
+    return _found(os.environ.get("ASSESS_ROOT"), os.getcwd())
+
+
+@functools.cache  # asked thousands of times in a build
+def _found(named: str | None, working: str) -> Path:
     if named:
         if _is_root(Path(named)):
             return Path(named).resolve()
         raise AssessError(f"ASSESS_ROOT is {named!r}, which does not hold the project's pyproject.toml.")
-    for start in (Path.cwd().resolve(), Path(__file__).resolve()):
+    for start in (Path(working).resolve(), Path(__file__).resolve()):
         for folder in (start, *start.parents):
             if _is_root(folder):
                 return folder
     raise AssessError(
-        f"No project found from {Path.cwd()}: expected a parent folder whose pyproject.toml is named {PROJECT_NAME!r}."
+        f"No project found from {working}: expected a parent folder whose pyproject.toml is named {PROJECT_NAME!r}."
     )
 
 
