@@ -188,7 +188,7 @@ def _path(name: str) -> Path:
 
 
 def _inside(path: Path, top: Path) -> bool:
-    return top == path or top in path.parents
+    return path.is_relative_to(top)
 
 
 def _declared(reads: Iterable[str]) -> list[Path]:
