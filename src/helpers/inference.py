@@ -59,6 +59,8 @@ class Panel:
 
     def keep(self, mask: Any, reason: str) -> Panel:
         """The panel without the councils where `mask` is false; they join `dropped` with `reason`."""
+        if np.all(mask):
+            return self
         gone = pd.DataFrame({"la_code": [c for c, m in zip(self.codes, mask, strict=True) if not m], "reason": reason})
         return replace(
             self,
