@@ -661,18 +661,26 @@ def test_a_revised_figure_is_shown_and_one_not_there_is_left_out(monkeypatch):
 
     monkeypatch.setattr(reconciliation, "totals", totals())
     made = pd.DataFrame(reconciliation.stated(long({}), pd.Series(dtype=str)))
-    assert made["what"].tolist() == ["Absence from special schools, England, 2024"] and made["difference"].tolist() == [
+    assert made["what"].tolist() == ["Absence from special schools, 2024, England"] and made["difference"].tolist() == [
         0.5
     ]
     shown = national.stated(sources.Built({}, pd.DataFrame(), made)).iloc[0].tolist()
     assert shown == [
-        "Absence from special schools, England, 2024",
+        "Absence from special schools, 2024, England",
         "9.5",
         "10.0",
         "DfE, a release (revised since: 2024)",
     ]
+    both = pd.concat([long({}), long({}).assign(year=2023)])
+    made = pd.DataFrame(reconciliation.stated(both, pd.Series(dtype=str)))
+    shown = national.stated(sources.Built({}, pd.DataFrame(), made)).iloc[0].tolist()
+    assert shown[:3] == ["Absence from special schools, 2023, 2024, England", "9.0; 9.5", "10.0; 10.0"]
+    assert (
+        national._span([2019, 2020, 2021]) == "2019 to 2021"
+        and national._span([2019, 2021, 2022]) == "2019, 2021, 2022"
+    )
     monkeypatch.setattr(reconciliation, "totals", totals(seen=""))
-    with pytest.raises(AssessError, match="2023 is nothing; the publisher's total is 9"):
+    with pytest.raises(AssessError, match="2023, England is nothing; the publisher's total is 9"):
         reconciliation.stated(long({}), pd.Series(dtype=str))
 
 

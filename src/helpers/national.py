@@ -112,7 +112,7 @@ def printed(built: Built) -> list[tuple[Total, float]]:
     from helpers import reconciliation
 
     rows = built.reconciliation.set_index(["what", "explanation"])["found"]
-    keys = [(t, (f"{t.label}, {t.year}", t.publisher)) for t in reconciliation.totals()]
+    keys = [(t, (t.label, t.publisher)) for t in reconciliation.totals()]
     return [(total, float(rows[key])) for total, key in keys if key in rows.index]
 
 
@@ -124,19 +124,26 @@ def stated(built: Built) -> pd.DataFrame:
 
     found: dict[str, list[tuple[Total, float]]] = {}
     for total, ours in printed(built):
-        found.setdefault(total.label, []).append((total, ours))
+        found.setdefault(total.named(""), []).append((total, ours))
     rows = []
-    for label, pairs in found.items():
+    for pairs in found.values():
         pairs.sort(key=lambda pair: pair[0].year)
         revised = [str(total.year) for total, ours in pairs if not total.met_by(ours)]
         where = "; ".join(dict.fromkeys(total.publisher for total, _ in pairs))
         rows.append({
-            "What": f"{label}, {', '.join(dict.fromkeys(str(total.year) for total, _ in pairs))}",
-            "Publisher": ", ".join(_shown(total.expected, total.digits) for total, _ in pairs),
-            "Here": ", ".join(_ours(total, ours) for total, ours in pairs),
+            "What": pairs[0][0].named(_span([total.year for total, _ in pairs])),
+            "Publisher": "; ".join(_shown(total.expected, total.digits) for total, _ in pairs),
+            "Here": "; ".join(_ours(total, ours) for total, ours in pairs),
             "Where it is printed": where + (f" (revised since: {', '.join(revised)})" if revised else ""),
         })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _span(years: list[int]) -> str:
+    """2019 to 2023 where no year is missing, else every year."""
+    if len(years) > 2 and years == list(range(years[0], years[-1] + 1)):
+        return f"{years[0]} to {years[-1]}"
+    return ", ".join(map(str, years))
 
 
 def _ours(total: Total, ours: float) -> str:

@@ -51,13 +51,17 @@ class Total:
     group: str = ""
     seen: str = ""
 
-    @property
-    def label(self) -> str:
-        """What it is a total of, for a reader, without the year."""
+    def named(self, years: str) -> str:
+        """What it is a total of, for a reader, with the years given."""
         where = {"sum": "sum of councils", "gross": "sum of councils in deficit", "councils": "councils"}
         who = ", Safety Valve councils" if self.group == "safety_valve" else ""
         titles = " / ".join(measures.get(name).title for name in self.measure)
-        return f"{titles}, {where.get(self.what, 'England')}{who}"
+        return f"{titles}, {years}, {where.get(self.what, 'England')}{who}"
+
+    @property
+    def label(self) -> str:
+        """What it is a total of, for a reader."""
+        return self.named(str(self.year))
 
     def met_by(self, found: float) -> bool:
         """Whether a figure of ours rounds to this one; of a copied one, also when ours was already rounded to one digit more."""
@@ -102,10 +106,10 @@ def stated(table: pd.DataFrame, groups: pd.Series) -> list[dict[str, Any]]:
         if not total.seen and (found is None or not total.met_by(found)):
             shown = "nothing" if found is None else f"{found:,.10g}"
             raise AssessError(
-                f"{source}: {total.label}, {total.year} is {shown}; the publisher's total is {total.expected:,.10g} ({total.publisher})."
+                f"{source}: {total.label} is {shown}; the publisher's total is {total.expected:,.10g} ({total.publisher})."
             )
         assert found is not None
-        rows.append(_row(f"{total.label}, {total.year}", total.expected, found, source, total.publisher))
+        rows.append(_row(total.label, total.expected, found, source, total.publisher))
     return rows
 
 
