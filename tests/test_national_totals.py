@@ -82,7 +82,8 @@ TRIBUNAL = {"appeals": "appeals_registered", "appealable_decisions": "total_appe
             "appeal_rate": "send_tribunal_appeal_rate"}  # fmt: skip
 # The tool gives rates only. England's must be near the councils' average, weighted by people like those counted: everyone aged
 # 2 to 18, children aged 11 to 15 with plans, or plans in special schools, in the nearest year there is. The weights are by home
-# and the tool's by school, hence the distance allowed, in the measure's own unit.
+# and the tool's by school, hence the distance allowed, in the measure's own unit: what the shipped data need, rounded up. It tells
+# of a row or a series in another's place, not of a rounding.
 ALL, PLANS, SPECIAL = "pop_2_18", "plans_aged_11_to_15", "plans_special"
 AVERAGES = {
     "refusal_to_assess": (ALL, 0.5),
@@ -118,8 +119,8 @@ AVERAGES = {
     "level2_at_19_no_sen": (ALL, 0.15),
     "sen_unit_cost": (PLANS, 5.5),  # rounded to five pounds
 }
-# In 2017 the tool's councils are not those of its England: with plans they run from 50% to 100%, half as widely again as in any
-# other year, and average 1.5 points less.
+# Of 2017 the tool's councils do not average to its England: they are 1.5 points lower and spread half as widely again as a year
+# later, as if other schools were counted. Nothing printed says why.
 ANOTHER_POPULATION = {("destinations_ehcp", 2017): 1.6}
 MONEY = {"dsg_total", "high_needs_block", "high_needs_spend", "schools_budget_spend", "dsg_balance_gbp", "dsg_balance_published",
          "net_expenditure", "education_expenditure"}  # fmt: skip
