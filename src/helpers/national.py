@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from helpers.chapter import Book
+    from helpers.reconciliation import Total
     from helpers.sources import Built
 
 # Fact name -> measure. `national.NAME.YEAR` is recorded for every year with a figure for England.
@@ -54,13 +55,20 @@ def record(book: Book, built: Built) -> None:
 
 def record_quality(book: Book, built: Built) -> None:
     """Record sources.*: how many tables, measures and figures there are, how many are missing, and what was checked."""
+    from helpers import reconciliation
+
     year, sums, quality = built.tables["council_year"], built.reconciliation, built.quality
     book.fact("sources.councils", len(built.tables["councils"]), unit="count")
     book.fact("sources.measures", year["measure"].nunique(), unit="count")
     book.fact("sources.figures", int(year["value"].notna().sum()), unit="count")
     book.fact("sources.missing_share", 100 * without_figure(built), unit="%", digits=1)
-    book.fact("sources.totals_stated", len(stated(built)), unit="count")
+    book.fact("sources.totals_stated", len(printed(built)), unit="count")
     book.fact("sources.totals_compared", len(sums), unit="count")
+    between = sums[sums["what"].str.endswith(reconciliation.OUTSIDE)]
+    book.fact("sources.rates_compared", len(between), unit="count")
+    book.fact(
+        "sources.rate_years", int(between["explanation"].str.extract(r"^(\d+)")[0].astype(int).sum()), unit="count"
+    )
     book.fact("sources.corrected", corrected(built), unit="count", sources=["ehc_new_plans"])
     book.fact("sources.dropped_entries", int((quality["outcome"] == "dropped").sum()), unit="count")
     book.fact(
@@ -99,23 +107,55 @@ def without_figure(built: Built) -> float:
     return 1 - float(year["value"].notna().sum()) / float(cells)
 
 
-def stated(built: Built) -> pd.DataFrame:
-    """The publishers' stated totals and ours: What, Publisher's total, Ours."""
+def printed(built: Built) -> list[tuple[Total, float]]:
+    """The publishers' stated totals that the data have, each with our figure."""
     from helpers import reconciliation
 
-    rows = built.reconciliation
-    chosen = rows[rows["explanation"].isin({t.publisher for t in reconciliation.totals()})]
-    out = chosen[["what", "expected", "found", "explanation"]].copy()
-    out.columns = ["What", "Publisher", "Here", "Where it is printed"]
-    for column in ("Publisher", "Here"):
-        out[column] = [_shown(v) for v in out[column]]
-    return out.reset_index(drop=True)
+    rows = built.reconciliation.set_index(["what", "explanation"])["found"]
+    keys = [(t, (t.label, t.publisher)) for t in reconciliation.totals()]
+    return [(total, float(rows[key])) for total, key in keys if key in rows.index]
 
 
-def _shown(value: float) -> str:
-    if abs(value) >= 1e8:
-        return f"£{value / 1e6:,.1f} million"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}"
+def stated(built: Built) -> pd.DataFrame:
+    """The publishers' stated totals and ours, one row a series: What, Publisher, Here, Where it is printed; several years in order.
+
+    Where a publisher has revised a figure since, the last column says which year."""
+    import pandas as pd
+
+    found: dict[str, list[tuple[Total, float]]] = {}
+    for total, ours in printed(built):
+        found.setdefault(total.named(""), []).append((total, ours))
+    rows = []
+    for pairs in found.values():
+        pairs.sort(key=lambda pair: pair[0].year)
+        revised = [str(total.year) for total, ours in pairs if not total.met_by(ours)]
+        where = "; ".join(dict.fromkeys(total.publisher for total, _ in pairs))
+        rows.append({
+            "What": pairs[0][0].named(_span([total.year for total, _ in pairs])),
+            "Publisher": "; ".join(_shown(total.expected, total.digits) for total, _ in pairs),
+            "Here": "; ".join(_ours(total, ours) for total, ours in pairs),
+            "Where it is printed": where + (f" (revised since: {', '.join(revised)})" if revised else ""),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _span(years: list[int]) -> str:
+    """2019 to 2023 where no year is missing, else every year."""
+    if len(years) > 2 and years == list(range(years[0], years[-1] + 1)):
+        return f"{years[0]} to {years[-1]}"
+    return ", ".join(map(str, years))
+
+
+def _ours(total: Total, ours: float) -> str:
+    """Our figure as the publisher rounds it, or with a digit more where it lies on the border of two roundings."""
+    close = _shown(ours, total.digits)
+    borderline = total.seen and total.met_by(ours) and close != _shown(total.expected, total.digits)
+    return _shown(ours, total.digits + 1) if borderline else close
+
+
+def _shown(value: float, digits: int) -> str:
+    """A figure as its publisher rounds it, money in millions."""
+    return f"£{value / 1e6:,.1f} million" if abs(value) >= 1e8 else f"{round(value, digits):,.{max(digits, 0)}f}"
 
 
 def shortfalls(built: Built) -> pd.DataFrame:

@@ -1,4 +1,7 @@
-"""Our totals against the publishers': stated totals, England against its councils and regions, and one publication against another."""
+"""Our totals against the publishers': stated totals, England against its councils and regions, and one publication against another.
+
+Counts must add up; a rate must lie between its parts, and be what its own counts give.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,16 @@ PAIRS = (
 )
 
 
+# Rates whose two counts are measures too: rate, numerator, denominator. All are printed to 0.1.
+RATIOS = (
+    ("refusal_to_assess", "refusals", "requests"),
+    ("appeal_rate", "appeals", "appealable_decisions"),
+)
+
+
 @dataclass(frozen=True)
 class Total:
-    """A publisher's stated total; see totals.yaml."""
+    """A publisher's stated total; see totals.yaml. One with `seen`, where it was copied, may be revised by its publisher later."""
 
     what: str
     measure: tuple[str, ...]
@@ -39,19 +49,40 @@ class Total:
     digits: int
     publisher: str
     group: str = ""
+    seen: str = ""
+
+    def named(self, years: str) -> str:
+        """What it is a total of, for a reader, with the years given."""
+        where = {"sum": "sum of councils", "gross": "sum of councils in deficit", "councils": "councils"}
+        who = ", Safety Valve councils" if self.group == "safety_valve" else ""
+        titles = " / ".join(measures.get(name).title for name in self.measure)
+        return f"{titles}, {years}, {where.get(self.what, 'England')}{who}"
+
+    @property
+    def label(self) -> str:
+        """What it is a total of, for a reader."""
+        return self.named(str(self.year))
+
+    def met_by(self, found: float) -> bool:
+        """Whether a figure of ours rounds to this one; of a copied one, also when ours was already rounded to one digit more."""
+        if not self.seen:
+            return round(found, self.digits) == round(self.expected, self.digits)
+        return abs(found - self.expected) <= 0.55 * 10.0**-self.digits + 1e-9
 
 
 @cache
 def totals() -> tuple[Total, ...]:
-    """The publishers' totals the build must meet."""
+    """The publishers' totals, one for each year. AssessError for a measure that does not exist."""
     rows = files.read_yaml(Path(__file__).with_name("totals.yaml"))
     made = []
     for row in rows:
-        names = tuple(row.pop("measure")) if isinstance(row["measure"], list) else (row.pop("measure"),)
+        names = tuple(row["measure"]) if isinstance(row["measure"], list) else (row["measure"],)
         for name in names:
             measures.get(name)
-        # YAML reads 1.735e9 as text.
-        made.append(Total(**{**row, "measure": names, "expected": float(row["expected"])}))
+        rest = {key: value for key, value in row.items() if key not in ("years", "year", "expected", "measure")}
+        for year, expected in row.get("years", {row.get("year"): row.get("expected")}).items():
+            # YAML reads 1.735e9 as text.
+            made.append(Total(measure=names, year=int(year), expected=float(expected), **rest))
     return tuple(made)
 
 
@@ -61,27 +92,24 @@ def _row(what: str, expected: float, found: float, source: str, explanation: str
 
 
 def stated(table: pd.DataFrame, groups: pd.Series) -> list[dict[str, Any]]:
-    """Every total of totals.yaml. `table`: long rows of all areas; `groups`: group by la_code. AssessError at the first mismatch."""
+    """Every total of totals.yaml beside ours. `table`: long rows of all areas; `groups`: group by la_code.
+
+    AssessError at the first mismatch of a total without `seen`. One with it is left out where the data lack it, and where they
+    differ the row says so: publishers revise earlier years.
+    """
     rows = []
     for total in totals():
         found = _found(total, table, groups)
-        label = " / ".join(measures.get(m).title for m in total.measure)
-        where = {
-            "england": "England",
-            "share": "England",
-            "sum": "sum of councils",
-            "gross": "sum of councils in deficit",
-            "councils": "councils",
-        }
-        who = ", Safety Valve councils" if total.group == "safety_valve" else ""
-        what = f"{label}, {total.year}, {where[total.what]}{who}"
         source = measures.get(total.measure[0]).source
-        if found is None or round(found, total.digits) != round(float(total.expected), total.digits):
+        if total.seen and found is None:
+            continue
+        if not total.seen and (found is None or not total.met_by(found)):
             shown = "nothing" if found is None else f"{found:,.10g}"
             raise AssessError(
-                f"{source}: {what} is {shown}; the publisher's total is {total.expected:,.10g} ({total.publisher})."
+                f"{source}: {total.label} is {shown}; the publisher's total is {total.expected:,.10g} ({total.publisher})."
             )
-        rows.append(_row(what, total.expected, found, source, total.publisher))
+        assert found is not None
+        rows.append(_row(total.label, total.expected, found, source, total.publisher))
     return rows
 
 
@@ -91,11 +119,7 @@ def _found(total: Total, table: pd.DataFrame, groups: pd.Series) -> float | None
         rows = rows[rows["la_code"].map(groups) == total.group]
     if total.what in ("england", "share"):
         england = table[(table["kind"] == "england") & (table["year"] == total.year)].set_index("measure")["value"]
-        if any(name not in england.index for name in total.measure):
-            return None
-        if total.what == "england":
-            return float(england[total.measure[0]])
-        return 100 * float(england[total.measure[0]]) / float(england[total.measure[1]])
+        return _england(total, england.dropna())
     rows = rows[rows["kind"].isin(["council", "predecessor"])]
     if total.what == "councils":
         return float(len(rows))
@@ -103,7 +127,104 @@ def _found(total: Total, table: pd.DataFrame, groups: pd.Series) -> float | None
     return float(values.sum()) if len(rows) else None
 
 
+def _england(total: Total, england: pd.Series) -> float | None:
+    """England's figure, or the share that two of them make; a sum or a share of other measures is made from its parts."""
+    measure = measures.get(total.measure[0])
+    if total.what == "share":
+        above, below, per = total.measure[:1], total.measure[1:], 100.0
+    elif measure.way == "ratio":
+        above, below, per = tuple(measure.of["numerator"]), tuple(measure.of["denominator"]), float(measure.of["per"])
+    else:
+        above, below, per = measure.parts if measure.way == "sum" else total.measure, (), 1.0
+    if any(part not in england.index for name in (*above, *below) for part in _parts(name)):
+        return None
+    value = per * sum(float(england[part]) for name in above for part in _parts(name))
+    return value / sum(float(england[part]) for name in below for part in _parts(name)) if below else value
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """A measure, or the measures it is the sum of."""
+    measure = measures.get(name)
+    return measure.parts if measure.way == "sum" else (name,)
+
+
 def national(published: pd.DataFrame) -> list[dict[str, Any]]:
+    """Counts and rates of England against those of its councils and regions: `counts`, `rates`, `ratios`. `published`: long rows as read."""
+    return counts(published) + rates(published) + ratios(published)
+
+
+OUTSIDE = "years in which England is outside its regions, or a region outside its councils"
+
+
+def rates(published: pd.DataFrame) -> list[dict[str, Any]]:
+    """England's rates against its regions', and theirs against their councils': an average lies between the lowest and the highest.
+
+    One row for each rate that a file prints for England and all regions (for a region that it leaves out, the councils stand in): in
+    how many years one is outside, which must be none (AssessError).
+    """
+    import pandas as pd
+
+    wanted = [m.name for m in measures.listed().values() if m.way in ("column", "item") and m.unit not in ADDITIVE]
+    rows = published[published["measure"].isin(wanted) & published["value"].notna()]
+    local = rows[rows["kind"] == "council"]
+    local = local.assign(region=local["la_code"].map({c.la_code: c.region_code for c in councils.listed()}))
+    regions = rows[rows["kind"] == "region"].assign(region=lambda frame: frame["la_code"])
+    keys = ["measure", "year", "region"]
+    unprinted = local[~pd.MultiIndex.from_frame(local[keys]).isin(pd.MultiIndex.from_frame(regions[keys]))]
+    parts = pd.concat([regions, unprinted]).assign(whole=councils.ENGLAND)
+    covered = parts.groupby(["measure", "year"])["region"].nunique() == len(councils.REGIONS)
+    span = (
+        pd.concat([parts, local.assign(whole=local["region"])])
+        .groupby(["measure", "year", "whole"])["value"]
+        .agg(["min", "max"])
+    )
+    wholes = rows[rows["kind"].isin(["england", "region"])].assign(whole=lambda frame: frame["la_code"])
+    wholes = wholes.join(span, on=["measure", "year", "whole"], how="inner")
+    wholes = wholes.join(covered.rename("covered"), on=["measure", "year"])
+    wholes = wholes[wholes["covered"].eq(True)]
+    outside = wholes[(wholes["value"] < wholes["min"] - 1e-9) | (wholes["value"] > wholes["max"] + 1e-9)]
+    for row in outside.itertuples():
+        measure = measures.get(row.measure)
+        raise AssessError(
+            f"{measure.source}: {measure.title}, {row.year}: the row of {row.place_name} says {row.value:,.10g}; "
+            f"its parts run from {row.min:,.10g} to {row.max:,.10g}."
+        )
+    years = wholes[wholes["kind"] == "england"].groupby("measure")["year"].agg(["min", "max", "count"])
+    made = []
+    for name in (name for name in wanted if name in years.index):
+        measure, (first, last, number) = measures.get(name), years.loc[name]
+        what = f"{measure.title}, {first} to {last}, {OUTSIDE}"
+        made.append(_row(what, 0, 0, measure.source, _years(number)))
+    return made
+
+
+def _years(number: int) -> str:
+    return f"{number} year{'s' if number > 1 else ''}"
+
+
+def ratios(published: pd.DataFrame) -> list[dict[str, Any]]:
+    """England's printed rates against the counts that stand beside them: the largest difference, which must be rounding (AssessError)."""
+    england = published[(published["kind"] == "england") & published["value"].notna()]
+    wide = england.pivot(index="year", columns="measure", values="value")
+    made = []
+    for name, above, below in RATIOS:
+        if not {name, above, below} <= set(wide.columns):
+            continue
+        years = wide[[name, above, below]].dropna()
+        gap = (years[name] - 100 * years[above] / years[below]).abs()
+        measure = measures.get(name)
+        if gap.max() > 0.0501:
+            year = int(gap.idxmax())
+            raise AssessError(
+                f"{measure.source}: {measure.title}, {year}: England's own row says {years[name][year]:,.10g}; its counts give "
+                f"{100 * years[above][year] / years[below][year]:,.10g}."
+            )
+        what = f"{measure.title}, {years.index.min()} to {years.index.max()}, England's rate against its counts, largest difference"
+        made.append(_row(what, 0, gap.max(), measure.source, f"{_years(len(years))}, differences are rounding"))
+    return made
+
+
+def counts(published: pd.DataFrame) -> list[dict[str, Any]]:
     """England's row against the sum of its councils (predecessors included) and of its regions, for every count and year that has one.
 
     The sums may fall short only where a council has no figure of its own that year; AssessError otherwise. `published`: long rows
