@@ -2,11 +2,12 @@
 
 import csv
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import real_tables
-from helpers import finances, panel, paths, programme
+from helpers import finances, inference, panel, paths, programme, variations
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -248,6 +249,165 @@ def test_without_payments_adds_them_back(paid):
     assert made["grant"].gt(made["balance"]).all()
 
 
+# The effect on deficits without the payments
+
+
+class Book:
+    """Keeps what is recorded: id -> value, unit, lower, upper and the rest."""
+
+    def __init__(self):
+        self.held = {}
+
+    def fact(self, id, value, **about):
+        self.held[id] = about | {"value": value}
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return finances.added_back()
+
+
+@pytest.fixture(scope="module")
+def net(frames):
+    return finances.net_effects(frames, draws=49)
+
+
+def test_payments_added_back_by_hand():
+    """Two councils sign in 2021 and are paid 3 and 2 points of grant: the effect goes from -1 to 1.5."""
+    data = pd.DataFrame(
+        [("A", 10.0, 9.0, 2021), ("B", 6.0, 6.0, 2021), ("C", 1.0, 2.0, 0), ("D", 1.0, 1.0, 0)],
+        columns=["la_code", 2020, 2021, "first_year"],
+    ).melt(["la_code", "first_year"], var_name="year")
+    paid = {2020: pd.Series({"A": 0.0, "B": 0.0}), 2021: pd.Series({"A": 30.0, "B": 10.0})}
+    grant = pd.DataFrame({2020: 900.0, 2021: [1000.0, 500.0, 1.0, 1.0]}, index=list("ABCD"))
+    made = finances._owed_without(data, paid, grant)
+    values = made.set_index(["la_code", "year"])["value"]
+    assert values["A", 2021] == 12 and values["B", 2021] == 8 and values["A", 2020] == 10 and values["C", 2021] == 2
+    # Means of (-1, 0) and of (2, 2), less the controls' mean of (1, 0).
+    assert inference.study(inference.panel(data)).overall == pytest.approx(-1.0)
+    assert inference.study(inference.panel(made)).overall == pytest.approx(1.5)
+    assert finances.paid_after(data, made) == pytest.approx(2.5)
+    paid[2021]["A"] = NAN
+    assert finances._owed_without(data, paid, grant)["value"].isna().sum() == 1  # missing, not unchanged
+
+
+def test_councils_with_unknown_totals_are_left_out(frames):
+    unknown = set(programme.agreements().query("~known")["la_code"])
+    assert len(unknown) == 8 and list(frames) == list(finances.AS_READ)
+    for data in frames.values():
+        assert not unknown & set(data["la_code"]) and data[data["first_year"] > 0]["la_code"].nunique() == 30
+    both = frames["with"].merge(frames["central"], on=["la_code", "year"], suffixes=("", "_paid"))
+    paid = both["value_paid"] - both["value"]
+    before = (both["first_year"] == 0) | (both["year"] < both["first_year"])
+    assert paid[before].abs().max() == 0 and (paid[~before] >= 0).all() and paid.sum() > 0
+    kent = both[(both["la_code"] == "E10000016") & (both["year"] == 2024)]
+    grant = panel.wide("dsg_total").loc["E10000016", 2024]
+    assert paid[kent.index].item() == pytest.approx(100 * 73.84e6 / grant)
+
+
+def long_hand(data):
+    """The main estimate from means of groups, cohort by cohort and year by year, weighted by councils."""
+    wide = data.pivot(index="la_code", columns="year", values="value").dropna(how="all").dropna(axis=1, how="all")
+    first = data.drop_duplicates("la_code").set_index("la_code")["first_year"].reindex(wide.index)
+    total, weight = 0.0, 0
+    for g in sorted(set(first) - {0}):
+        base = max(y for y in wide.columns if y < g)
+        for year in (y for y in wide.columns if y >= g):
+            change = wide[year] - wide[base]
+            mine = change[first == g].dropna()
+            total += len(mine) * (mine.mean() - change[first == 0].mean())
+            weight += len(mine)
+    return total / weight
+
+
+def test_effect_without_payments_by_two_more_routes(frames, net):
+    main = net[net["version"] == "callaway_santanna"].set_index("name")
+    assert main["estimate"].round(1).to_dict() == {"with": -3.5, "low": -1.3, "central": 1.7, "high": 2.5}
+    for name, data in frames.items():
+        assert main.loc[name, "estimate"] == pytest.approx(long_hand(data))
+        # Only councils that signed are paid, and only afterwards: the estimate moves by the mean payment.
+        moved = main.loc[name, "estimate"] - main.loc["with", "estimate"]
+        assert moved == pytest.approx(main.loc[name, "paid"])
+    assert (main["n_treated"] == 30).all() and main["pretrend_p"].nunique() == 1
+    assert set(net["version"]) == set(finances.VERSIONS) and len(net) == 16
+    trend = net[net["version"] == "linear_trend"].set_index("name")["estimate"]
+    assert (trend - trend["with"]).to_numpy() == pytest.approx(main["paid"].to_numpy())
+
+
+def test_whole_protocol_without_payments(frames, net):
+    made = finances.net_protocol(frames["central"])
+    main = net[(net["version"] == "callaway_santanna") & (net["name"] == "central")].iloc[0]
+    assert made.outcome == "dsg_balance_without_payments" == made.effects["outcome"].unique().item()
+    assert made.main["estimate"] == pytest.approx(main["estimate"]) and made.pretrend_p == main["pretrend_p"]
+    assert made.effects["estimate"].notna().all() and "sun_abraham" not in set(made.effects["estimator"])
+
+
+def test_what_is_recorded_of_the_effect_without_payments():
+    rows = [
+        {"version": version, "name": name, "estimate": at, "paid": at + 4, "n_treated": 30}
+        for version in finances.VERSIONS
+        for name, at in {"with": -4.0, "low": -1.0, "central": 2.0, "high": 3.0}.items()
+    ]
+    made = pd.DataFrame(rows).assign(
+        lower=-9.0, upper=9.0, p_value=0.5, ri_p=0.2, pretrend_p=0.01, first_year=2020, last_year=2024
+    )
+    book = Book()
+    finances.record_net(book, made, ["payments"])
+    held = book.held
+    assert held["finances.net.with"]["value"] == -4 and held["finances.net.central_trend"]["value"] == 2
+    assert (held["finances.net.range"]["lower"], held["finances.net.range"]["upper"]) == (-1, 3)
+    # Payments of 3, 6 and 7 points against an effect of 4 with them.
+    share = held["finances.net.share"]
+    assert (share["value"], share["lower"], share["upper"]) == (150, 75, 175)
+    assert held["finances.net.paid"]["value"] == 6 and held["finances.net.pretrend_margin"]["value"] < 0
+
+
+# Other cuts of the data, parts of the councils
+
+
+def test_cuts_move_the_main_estimate(frames):
+    made = finances.cuts("dsg_balance").set_index("name")
+    assert made.loc["main", "moved"] == 0 and made.loc["main", "n_treated"] == 38
+    assert made.loc["across", "first_year"] == 2022 and made.loc["one_source", "last_year"] == 2022
+    assert made.loc["unlike", "n_treated"] == 36
+    names = panel.councils().set_index("la_code")["la_name"]
+    for label, codes in variations.UNLIKE.values():
+        assert all(names[code] in label for code in codes)
+
+
+def test_the_cut_that_moves_it_most_is_named():
+    made = pd.DataFrame(
+        {
+            "name": ["main", "tiny", "noted"],
+            "label": ["Main", "Without the two", "Without four"],
+            "estimate": [-3.0, -2.5, -4.0],
+            "moved": [0.0, 0.5, -1.0],
+        }
+    ).assign(lower=-9.0, upper=9.0, p_value=0.5, n_treated=38, first_year=2020, last_year=2024)
+    book = Book()
+    finances.record_cuts(book, "dsg_balance", made, ["agreements"])
+    assert book.held["finances.cut.dsg_balance.most"]["value"] == -4
+    assert book.held["finances.cut.dsg_balance.most_name"]["value"] == "without four"
+    span = book.held["finances.cut.dsg_balance.range"]
+    assert (span["value"], span["lower"], span["upper"], span["n"], span["unit"]) == (-3, -4, -2.5, 2, "pp")
+
+
+def test_parts_of_the_councils_that_signed():
+    labels = finances.splits()
+    assert set(labels) == {"Signed", "Payments", "Deal per person", "Refusal rate before"}
+    chosen = {name: labels[name] for name in ("Signed", "Payments")}
+    made = finances.parts(["dsg_balance"], chosen)
+    sizes = made[made["label"] != "difference"].groupby("split")["n_treated"].sum()
+    assert sizes.to_dict() == {"Signed": 38, "Payments": 38}
+    assert made["ri_p"].notna().sum() == 1 == (made["label"] == "difference").sum()
+    book = Book()
+    finances.record_parts(book, made, ["agreements"])
+    five = book.held["finances.part.dsg_balance.suspended"]
+    assert five["n"] == 5 and five["unit"] == "pp" and five["lower"] < five["value"] < five["upper"]
+    clear = book.held["finances.part.clear"]
+    assert clear["n"] == 1 and clear["value"] == int(made["ri_p"].dropna().item() < 0.05)
+
+
 # Shares, burdens, signs of insolvency, the write-off, growth
 
 
@@ -356,6 +516,32 @@ def test_write_off_by_hand(paid):
     assert pd.isna(made.loc["Bolton", "per_head"])  # its total was not found: missing, not nought
     assert made["grant"].sum() == pytest.approx(0.9 * 2141159510)
     assert finances.write_off(50)["grant"].sum() == pytest.approx(0.5 * 2141159510)
+
+
+def test_help_a_head_by_hand():
+    """Known totals and unknown apart: what is not known to have been paid counts for nothing in the first row."""
+    made = pd.DataFrame(
+        [
+            ("safety_valve", True, 100.0, 900.0, 100.0, 300.0, 500.0),
+            ("safety_valve", False, 100.0, 0.0, 20.0, NAN, NAN),
+            ("dbv", True, 100.0, 500.0, 0.0, 0.0, 0.0),
+            ("neither", True, 50.0, 0.0, 0.0, 0.0, 0.0),
+        ],
+        columns=["group", "known", "pop_0_25", "grant", "low", "central", "high"],
+    )
+    out = finances.relief(made).set_index("group")
+    assert list(out.index) == ["safety_valve", "dbv", "neither", "known"]
+    assert out.loc["safety_valve", ["grant", "low", "central", "high"]].tolist() == [4.5, 0.6, 1.6, 2.6]
+    assert out.loc["known", ["councils", "grant", "low", "central", "high"]].tolist() == [1, 9, 1, 3, 5]
+    assert out.loc["dbv", "grant"] == 5 and out.loc["neither", "grant"] == 0
+
+
+def test_help_a_head_in_the_shipped_data():
+    out = finances.relief(finances.write_off(90)).set_index("group")
+    total = {name: out["grant"] + out[name] for name in finances.READINGS}
+    assert [round(total[name]["safety_valve"]) for name in finances.READINGS] == [258, 330, 351]
+    assert round(total["central"]["known"]) == 373 and out["councils"].tolist() == [38, 42, 68, 30]
+    assert np.allclose(out.loc[["dbv", "neither"], list(finances.READINGS)], 0)
 
 
 def test_growth_by_hand():

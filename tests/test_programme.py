@@ -1,12 +1,14 @@
 """Who signed, for how much, what became of it, and what councils looked like before."""
 
 import csv
+import json
 
 import pandas as pd
 import pytest
 
 import real_tables
 from helpers import evidence, panel, paths, programme
+from helpers.errors import AssessError
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -57,10 +59,48 @@ def test_what_became_of_each(deals):
     # The most telling event wins: Bury's payment was delayed before its agreement was lengthened.
     assert fate["Bury"] == fate["Kirklees"] == programme.FATES["reviewed and extended"]
     assert fate["Richmond upon Thames"] == programme.FATES["concluded"]
+    assert fate["Wiltshire"] == programme.FATES["extension refused"]  # asked in January 2025, refused in June
     # Events told of all councils are no council's fate.
-    assert fate["Surrey"] == programme.QUIET
+    assert fate["Barnsley"] == programme.QUIET
     known = set(evidence.load("events")["event"])
     assert set(programme.FATES) <= known
+
+
+def test_revised_payments_are_a_change(deals):
+    """Nine statuses tell of payments spread differently; Richmond's agreement has concluded since, so eight are counted here."""
+    told = {r["la_name"] for r in raw("councils/agreements.csv") if "payment profile revised" in r["status"]}
+    fate = deals.set_index("la_name")["fate"]
+    assert len(told) == 9 and set(fate[fate == programme.STATUSES[programme.REPROFILED]].index) == told - {
+        "Richmond upon Thames"
+    }
+    assert fate["Surrey"] == programme.STATUSES[programme.REPROFILED]
+
+
+def test_fates_add_up_to_all_agreements(deals):
+    made = programme.fates(deals)
+    assert made == {
+        "suspended": 5,
+        "extended": 2,
+        "concluded": 2,
+        "asked": 1,
+        "watched": 0,
+        "reprofiled": 8,
+        "no_change": 20,
+    }
+    assert sum(made.values()) == len(deals) == 38
+    counted = [words for several in programme.COUNTED.values() for words in several]
+    assert sorted(counted) == sorted([*programme.FATES.values(), *programme.STATUSES.values(), programme.QUIET])
+    with pytest.raises(AssessError, match="counted in no part"):
+        programme.fates(deals.assign(fate="Forgotten"))
+
+
+def test_the_sentence_counts_every_part():
+    """Each part of COUNTED is recorded and said, so the counts in the sentence are those that add up."""
+    cells = json.loads((paths.root() / "notebooks" / "02_programme.ipynb").read_text(encoding="utf-8"))["cells"]
+    text = "".join("".join(c["source"]) for c in cells)
+    sentence = next("".join(c["source"]) for c in cells if "Annex D lists all" in "".join(c["source"]))
+    assert "programme.fates(deals)" in text
+    assert all(f"{{programme.{name}" in sentence for name in programme.COUNTED)
 
 
 def test_before_any_agreement(deals):

@@ -54,6 +54,18 @@ def test_january_counts_turn_child_level_in_2023():
     assert by_name.keys() < {v.name: v for v in variations.known_problems("refusal_to_assess")}.keys()
 
 
+def test_money_has_years_of_its_own():
+    balance = {v.name: v for v in variations.known_problems("dsg_balance")}
+    assert list(balance) == ["main", "unlike", "noted", "tiny", "boundaries", "covid", "one_source", "across"]
+    assert balance["one_source"].last_year == 2022 == balance["across"].first_year and balance["covid"].skip == (2021,)
+    spend = {v.name: v for v in variations.known_problems("high_needs_spend")}
+    # Financial years 2020-21 and 2021-22 end in 2021 and 2022.
+    assert spend["covid"].skip == (2021, 2022) and spend["no_2023"].skip == (2023,)
+    assert spend["doubtful"].without == ("E08000033",) and spend["unlike"].without == ("E08000002", "E08000033")
+    per_head = {v.name for v in variations.known_problems("high_needs_spend_per_head")}
+    assert "child_level" not in balance.keys() | spend.keys() | per_head and "unlike" not in per_head
+
+
 def test_doubtful_councils_come_from_the_list_of_known_errors():
     assert "E08000034" in variations.doubtful("refusal_to_assess")  # Kirklees
     assert variations.doubtful("refusal_to_assess") == variations.doubtful("refusal_to_assess_sen2")

@@ -7,14 +7,17 @@ section 251 outturn and already counts Safety Valve payments received, so "witho
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from helpers import evidence, panel, programme
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
+
+    from helpers import protocol
 
 #: The last year end with a balance for nearly every council.
 BALANCE_YEAR = 2024
@@ -34,6 +37,22 @@ HIGH_PACE = 1.5
 READINGS = ("low", "central", "high")
 #: Deficit as a share of a year's net current expenditure, the thresholds quoted.
 THRESHOLDS = (5, 10)
+#: The name in facts and effects of the deficit with the payments of the assumed profile added back.
+WITHOUT_PAYMENTS = "dsg_balance_without_payments"
+#: How the effect on deficits is read: as reported, and with the payments of each reading added back.
+AS_READ = {
+    "with": "With the payments",
+    "low": "Without those known to have been made",
+    "central": "Without, assumed profile",
+    "high": "Without, generous reading",
+}
+#: Versions of the estimate shown for each reading.
+VERSIONS = {
+    "callaway_santanna": "Main estimate",
+    "linear_trend": "Taking off the trend before the agreement",
+    "covariates": "Adjusted for starting points",
+    "anticipation_1": "Allowing a year of anticipation",
+}
 
 
 def paid_by_balance_date() -> pd.DataFrame:
@@ -200,6 +219,220 @@ def without_payments() -> pd.DataFrame:
     return made
 
 
+def added_back() -> dict[str, pd.DataFrame]:
+    """Deficits (% of grant) ready for estimation, by reading (AS_READ): as reported, and with what had been paid by each year end added back.
+
+    Columns of `protocol.prepare`: la_code, year, value, first_year, group. Councils with an agreement whose total was not found are left
+    out of all four, since no profile can be drawn for them. Payments are divided by the grant of the year.
+    """
+    from helpers import protocol
+
+    paid = {year: frame.set_index("la_code") for year, frame in _paid_by(BALANCE_YEARS).items()}
+    known, grant = paid[BALANCE_YEAR]["known"], panel.wide("dsg_total")
+    data = protocol.prepare("dsg_balance", without=list(known.index[~known]))
+    by_reading = {name: {year: frame[name] for year, frame in paid.items()} for name in READINGS}
+    return {"with": data} | {name: _owed_without(data, made, grant) for name, made in by_reading.items()}
+
+
+def _owed_without(data: pd.DataFrame, paid: dict[int, pd.Series], grant: pd.DataFrame) -> pd.DataFrame:
+    """`data` with payments added to the values of councils with an agreement: paid (pounds by la_code) by year, grant (pounds, la_code by
+    year). A payment or a grant that is missing makes the value missing, not unchanged."""
+    import pandas as pd
+
+    shares = pd.DataFrame({year: 100 * made / grant[year].reindex(made.index) for year, made in paid.items()}).stack()
+    added = shares.reindex(pd.MultiIndex.from_frame(data[["la_code", "year"]])).to_numpy()
+    return data.assign(value=data["value"] + pd.Series(added, index=data.index).where(data["first_year"] > 0, 0.0))
+
+
+def paid_after(with_: pd.DataFrame, without: pd.DataFrame) -> float:
+    """Mean payment received by the year ends after signing, points of grant, over councils with an agreement.
+
+    Controls are paid nothing and nobody is paid before signing, so this is what adding payments back must move the main estimate by.
+    """
+    exposed = (with_["first_year"] > 0) & (with_["year"] >= with_["first_year"])
+    return float((without["value"] - with_["value"])[exposed].mean())
+
+
+def net_effects(frames: Mapping[str, pd.DataFrame], draws: int = 999, seed: int = 2021) -> pd.DataFrame:
+    """The effect on deficits with the payments and without them under each reading: `frames` as `added_back` makes them.
+
+    One row a version (VERSIONS) and reading (AS_READ). Columns: version, group (its words), name, estimator (the reading's words), estimate,
+    std_error, lower, upper (95%, clustered by council), p_value, n_treated, n_control, first_year, last_year; for the main estimate also
+    ri_p, pretrend_p, mde (smallest detectable) and paid (`paid_after`). Percentage points of grant. Adding back is arithmetic: it supposes
+    that councils would have spent the same without the money.
+    """
+    import pandas as pd
+
+    from helpers import estimation, inference, power, protocol
+
+    rows, covariates = [], protocol.baseline()
+    for name, data in frames.items():
+        held = inference.panel(data)
+        study = inference.study(held)
+        checks = {
+            "ri_p": inference.randomisation(study, draws, seed).p,
+            "pretrend_p": inference.pretrend(study).p,
+            "mde": power.detectable(study, "level", draws, seed).value,
+            "paid": paid_after(frames["with"], data),
+        }
+        for version, words in VERSIONS.items():
+            made = estimation.estimate(held, version, outcome=name, scale="level", covariates=covariates)
+            row = made[made["event_time"] == "overall"].iloc[0].to_dict()
+            more = checks if version == "callaway_santanna" else {}
+            rows.append(row | more | {"version": version, "group": words, "name": name, "estimator": AS_READ[name]})
+    made = pd.DataFrame(rows).drop(columns=["outcome", "controls", "event_time"])
+    return made.sort_values("version", key=lambda c: c.map(list(VERSIONS).index), kind="stable", ignore_index=True)
+
+
+def net_protocol(data: pd.DataFrame) -> protocol.Protocol:
+    """The whole protocol on the deficit with payments added back (a frame of `added_back`), under the name WITHOUT_PAYMENTS.
+
+    Versions that cannot be computed (Sun and Abraham has no reference year for the last cohort, because 2023 has no balances) are left out.
+    """
+    from helpers import protocol
+
+    made = protocol.run(
+        WITHOUT_PAYMENTS,
+        data,
+        "finances",
+        unit="pp",
+        covariates=protocol.baseline(),
+        notes=["Councils whose agreement's total was not found are left out."],
+    )
+    return replace(
+        made,
+        effects=made.effects[made.effects["estimate"].notna()].reset_index(drop=True),
+        forest=made.forest[made.forest["estimate"].notna()].reset_index(drop=True),
+    )
+
+
+def record_net(book: Any, effects: pd.DataFrame, sources: Sequence[str]) -> None:
+    """What `net_effects` found, as facts finances.net.*, in percentage points of grant unless said otherwise.
+
+    with, low, central, high: the main estimate as reported and without the payments of each reading, and the same with _trend, _adjusted
+    and _anticipation for the other versions; with_ri_p and so on; pretrend_p and pretrend_margin (p less 5%). Over the readings, with the
+    lowest and highest as ends: range, trend_range, adjusted_range, anticipation_range (effects without payments), paid (`paid_after`) and
+    share (payments as % of the effect with them).
+    """
+    held = effects.set_index(["version", "name"])
+    main = held.loc["callaway_santanna"]
+    about = {
+        "n": int(main["n_treated"].iloc[0]),
+        "years": (int(main["first_year"].min()), int(main["last_year"].max())),
+        "sources": sources,
+    }
+    ends = {"linear_trend": "trend", "covariates": "adjusted", "anticipation_1": "anticipation"}
+    for (version, name), row in held.iterrows():
+        key = "_".join([str(name), *([ends[str(version)]] if version in ends else [])])
+        interval = {"lower": row["lower"], "upper": row["upper"], "p": row["p_value"]}
+        book.fact(f"finances.net.{key}", row["estimate"], unit="pp", **interval, **about)
+    for name, row in main.iterrows():
+        book.fact(f"finances.net.{name}_ri_p", row["ri_p"], unit="p", **about)
+    before = main.loc["central", "pretrend_p"]
+    book.fact("finances.net.pretrend_p", before, unit="p", **about)
+    book.fact("finances.net.pretrend_margin", before - 0.05, unit="p above 5%", **about)
+    spans = {f"{words}_range": held.loc[version, "estimate"] for version, words in ends.items()}
+    spans |= {"range": main["estimate"], "paid": main["paid"]}
+    spans |= {"share": -100 * main["paid"] / main.loc["with", "estimate"]}
+    for key, values in spans.items():
+        three = values[list(READINGS)]
+        shown: dict[str, Any] = {"unit": "%", "digits": 0} if key == "share" else {"unit": "pp"}
+        book.fact(f"finances.net.{key}", three["central"], lower=three.min(), upper=three.max(), **shown, **about)
+
+
+def cuts(measure: str) -> pd.DataFrame:
+    """The main estimate of a measure with known problems of the data left out one at a time (`variations.known_problems`), the main one
+    first: the columns of `variations.compare` and moved (estimate less the main one)."""
+    from helpers import variations
+
+    made = variations.compare(measure, variations.known_problems(measure))
+    return made.assign(moved=made["estimate"] - made["estimate"].iloc[0])
+
+
+def record_cuts(book: Any, measure: str, made: pd.DataFrame, sources: Sequence[str]) -> None:
+    """finances.cut.MEASURE.NAME for each cut, .range (main estimate; lowest and highest cut as lower and upper), .most (the cut that moves
+    the estimate most) and .most_name (its words)."""
+    from helpers import measures
+
+    unit = "%" if measures.get(measure).scale == "log" else "pp"
+    most = made.loc[made["moved"].abs().idxmax()]
+    for key, row in [*((r["name"], r) for r in made.iloc[1:].to_dict("records")), ("most", most)]:
+        book.fact(
+            f"finances.cut.{measure}.{key}",
+            row["estimate"],
+            unit=unit,
+            lower=row["lower"],
+            upper=row["upper"],
+            p=row["p_value"],
+            n=int(row["n_treated"]),
+            years=(int(row["first_year"]), int(row["last_year"])),
+            sources=sources,
+        )
+    words = str(most["label"])
+    book.fact(f"finances.cut.{measure}.most_name", words[0].lower() + words[1:], sources=sources)
+    main = made.iloc[0]
+    book.fact(
+        f"finances.cut.{measure}.range",
+        main["estimate"],
+        unit=unit,
+        lower=made["estimate"].min(),
+        upper=made["estimate"].max(),
+        n=len(made) - 1,
+        sources=sources,
+    )
+
+
+def splits() -> dict[str, pd.Series]:
+    """Labels of Safety Valve councils for exploratory parts: cohort, payments suspended, size of the deal a head, refusal rate before."""
+    from helpers import send_system
+
+    made = send_system.splits(evidence.load("conditions"), evidence.load("agreements"))
+    return {name: label for name, label in made.items() if name != "Condition on decisions"}
+
+
+def parts(measures_: Sequence[str], labels: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Exploratory: the main estimate of each measure for parts of the Safety Valve councils, and the difference of two parts.
+
+    labels: split -> part by la_code. Columns: measure, and those of `variations.subgroups`; ri_p for differences: the p when labels are
+    dealt out at random among Safety Valve councils.
+    """
+    import pandas as pd
+
+    from helpers import variations
+
+    frames = []
+    for measure in measures_:
+        for split, label in labels.items():
+            made = variations.subgroups(measure, label, split).assign(measure=measure, ri_p=float("nan"))
+            if label.nunique() == 2:
+                made.loc[made["label"] == "difference", "ri_p"] = variations.reassigned(measure, label)
+            frames.append(made)
+    return pd.concat(frames, ignore_index=True)
+
+
+def record_parts(book: Any, made: pd.DataFrame, sources: Sequence[str]) -> None:
+    """finances.part.MEASURE.suspended and .others (effects where payments were suspended or not), .suspended_ri_p (of their difference),
+    and finances.part.clear: how many of all differences (n) have a randomisation p below 5%."""
+    from helpers import measures
+
+    gaps = made[made["label"] == "difference"]
+    book.fact("finances.part.clear", int((gaps["ri_p"] < 0.05).sum()), unit="count", n=len(gaps), sources=sources)
+    keys = {"suspended in 2024": "suspended", "not suspended": "others", "difference": "suspended_ri_p"}
+    for row in made[made["split"] == "Payments"].to_dict("records"):
+        about = {
+            "n": int(row["n_treated"]),
+            "years": (int(row["first_year"]), int(row["last_year"])),
+            "sources": sources,
+        }
+        id = f"finances.part.{row['measure']}.{keys[row['label']]}"
+        if row["label"] == "difference":
+            book.fact(id, row["ri_p"], unit="p", **about)
+            continue
+        unit = "%" if measures.get(row["measure"]).scale == "log" else "pp"
+        ends = {"lower": row["lower"], "upper": row["upper"], "p": row["p_value"]}
+        book.fact(id, row["estimate"], unit=unit, **ends, **about)
+
+
 def in_deficit() -> pd.DataFrame:
     """Share of councils in deficit by group and year: group, year, share (%), councils."""
     rows = panel.series("dsg_balance")
@@ -345,24 +578,43 @@ def support_by_group() -> pd.DataFrame:
 
 
 def write_off(share: float) -> pd.DataFrame:
-    """Help per person aged 0 to 25 if `share` (%) of deficits were met: la_code, la_name, group, pop_0_25, deficit, grant, agreement,
-    per_head (pounds).
+    """Help per person aged 0 to 25 if `share` (%) of deficits were met: la_code, la_name, group, pop_0_25, deficit, grant, known (total of
+    the agreement found), low, central, high (pounds paid under it on each reading), agreement (central), per_head (pounds).
 
     The deficits are those of BALANCE_YEAR, the last known for nearly all councils, not those of 2026 on which the real grant will rest:
     an illustration of who gains, not a forecast. agreement: what had been paid under one by that date on the assumed profile, since later
-    payments would shrink the deficit to be met; nought without an agreement, missing (as is per_head) where its total was not found.
+    payments would shrink the deficit to be met; nought without an agreement, missing (as is per_head) where its total was not found. There
+    low is still what is known to have been paid.
     """
     people = panel.councils()[["la_code", "la_name", "group", "pop_0_25"]]
     deficit = panel.series("dsg_balance_gbp", groups=False)
     deficit = deficit[deficit["year"] == BALANCE_YEAR].set_index("la_code")["value"]
     made = people.assign(deficit=people["la_code"].map(deficit)).dropna(subset=["deficit"])
     made["grant"] = made["deficit"].clip(lower=0) * share / 100
-    made["agreement"] = (
-        made["la_code"]
-        .map(paid_by_balance_date().set_index("la_code")["central"])
-        .where(made["group"] == "safety_valve", 0.0)
-    )
+    paid = paid_by_balance_date().set_index("la_code")
+    chosen = made["group"] == "safety_valve"
+    made["known"] = made["la_code"].map(paid["known"]).where(chosen, True).astype(bool)
+    for reading in READINGS:
+        made[reading] = made["la_code"].map(paid[reading]).where(chosen, 0.0)
+    made["agreement"] = made["central"]
     return made.assign(per_head=(made["grant"] + made["agreement"]) / made["pop_0_25"]).reset_index(drop=True)
+
+
+def relief(made: pd.DataFrame) -> pd.DataFrame:
+    """Help a head by group from a frame of `write_off`: group (panel.GROUPS in order, then `known`: Safety Valve councils whose total was
+    found), councils, grant, and low, central, high (what had been paid under agreements), pounds per person aged 0 to 25.
+
+    Where a total was not found every reading counts what is known to have been paid and no more, so the first row is a floor.
+    """
+    import pandas as pd
+
+    filled = made.assign(**{reading: made[reading].fillna(made["low"]) for reading in READINGS})
+    chosen = {group: filled[filled["group"] == group] for group in panel.GROUPS}
+    chosen["known"] = chosen["safety_valve"][chosen["safety_valve"]["known"]]
+    return pd.DataFrame(
+        {"group": name, "councils": len(part), **(part[["grant", *READINGS]].sum() / part["pop_0_25"].sum()).to_dict()}
+        for name, part in chosen.items()
+    )
 
 
 def growth(first: int = 2018, last: int = 2025) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from helpers import evidence, panel, selection
+from helpers.errors import AssessError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,11 +18,25 @@ FATES = {
     "suspended": "Payments suspended in 2024",
     "reviewed and extended": "Reviewed and extended",
     "concluded": "Concluded",
+    "extension refused": "Extension asked for and refused",
     "revised plan sought": "Revision sought",
     "enhanced monitoring": "Enhanced monitoring",
     "payment delayed": "A payment delayed",
 }
+#: What is told where no event is recorded, but the status of the agreement has these words.
+REPROFILED = "payment profile revised"
+STATUSES = {REPROFILED: "Payments spread differently, total unchanged"}
 QUIET = "No change found"
+#: The parts in which a sentence counts the agreements: every fate is in one of them.
+COUNTED = {
+    "suspended": (FATES["suspended"],),
+    "extended": (FATES["reviewed and extended"],),
+    "concluded": (FATES["concluded"],),
+    "asked": (FATES["extension refused"], FATES["revised plan sought"]),
+    "watched": (FATES["enhanced monitoring"], FATES["payment delayed"]),
+    "reprofiled": (STATUSES[REPROFILED],),
+    "no_change": (QUIET,),
+}
 
 #: Measures on which chosen councils are compared with the rest at the start: name, year (as in the panel), label, unit.
 STARTING_POINT = (
@@ -37,8 +52,8 @@ def agreements() -> pd.DataFrame:
     """One row a council with an agreement, 38 in all, by cohort and name.
 
     Columns: la_code, la_name, region_name, cohort, signed_year, total_dfe_funding (pounds; missing where not found), known (bool),
-    per_head (pounds per person aged 0 to 25), end_financial_year, capital_topup, status (the source's words), fate (one of FATES or
-    QUIET), confidence, source_url.
+    per_head (pounds per person aged 0 to 25), end_financial_year, capital_topup, status (the source's words), fate (one of FATES,
+    STATUSES or QUIET), confidence, source_url.
     """
     held = evidence.load("agreements").drop(columns=["region", "cohort", "signed_year", "la_name", "dfe_number"])
     councils = panel.councils("safety_valve")[
@@ -48,12 +63,27 @@ def agreements() -> pd.DataFrame:
     made["known"] = made["total_dfe_funding"].notna()
     made["per_head"] = made["total_dfe_funding"] / made["pop_0_25"]
     seen = evidence.load("events").groupby("la_code")["event"].agg(set)
-    made["fate"] = [_fate(seen.get(code, set())) for code in made["la_code"]]
+    made["fate"] = [
+        _fate(seen.get(code, set()), str(status)) for code, status in zip(made["la_code"], made["status"], strict=True)
+    ]
     return made.sort_values(["signed_year", "la_name"], ignore_index=True)
 
 
-def _fate(seen: set[str]) -> str:
-    return next((words for event, words in FATES.items() if event in seen), QUIET)
+def _fate(seen: set[str], status: str) -> str:
+    """What became of one agreement: its most telling event, else what its status says."""
+    told = [words for event, words in FATES.items() if event in seen]
+    told += [words for said, words in STATUSES.items() if said in status]
+    return told[0] if told else QUIET
+
+
+def fates(deals: pd.DataFrame) -> dict[str, int]:
+    """How many agreements stand in each part of COUNTED; the counts add up to all of `deals`. Raises AssessError for a fate in none."""
+    part = {words: name for name, several in COUNTED.items() for words in several}
+    unknown = sorted(set(deals["fate"]) - set(part))
+    if unknown:
+        raise AssessError(f"The fate {unknown[0]!r} of an agreement is counted in no part of COUNTED.")
+    found = deals["fate"].map(part).value_counts()
+    return {name: int(found.get(name, 0)) for name in COUNTED}
 
 
 def money(frame: pd.DataFrame) -> pd.DataFrame:

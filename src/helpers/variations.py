@@ -27,6 +27,13 @@ NOTED: dict[str, str] = {
 #: Two councils with so few children that one case moves a rate by many points.
 TINY: dict[str, str] = {"City of London": "E09000001", "Isles of Scilly": "E06000053"}
 NEITHER = "in neither programme"
+#: Kinds of measure whose years are financial years.
+MONEY = ("balance", "financial_flow")
+#: Councils whose figures of money do not fit their own papers (deficits) or their own series (spending), by measure.
+UNLIKE: dict[str, tuple[str, tuple[str, ...]]] = {
+    "dsg_balance": ("Without Surrey and Barnsley, whose papers print other deficits", ("E10000030", "E08000016")),
+    "high_needs_spend": ("Without Bury and Calderdale, whose spending jumps in one year", ("E08000002", "E08000033")),
+}
 
 
 @dataclass(frozen=True)
@@ -69,10 +76,13 @@ def known_problems(measure: str) -> list[Variation]:
     """The cuts every headline is put through: councils with notes, tiny councils, reorganised councils, covid years,
     the year 2023, years to 2022, and years from the change of the SEN2 return on (child by child from the 2023
     collection, which covers flows of 2022 and counts of January 2023); and councils whose printed figures look wrong,
-    where there are any."""
+    where there are any. Deficits and spending come from other returns and have years of their own (`_of_money`)."""
     people = panel.councils()
     formed = tuple(people[people["formed"].notna()]["la_code"])
-    january = measures.get(measure).kind == "january_count"
+    kind = str(measures.get(measure).kind)
+    if kind in MONEY:
+        return _of_money(measure, kind, formed)
+    january = kind == "january_count"
     odd = doubtful(measure)
     return [
         Variation("main", "Main estimate"),
@@ -84,6 +94,35 @@ def known_problems(measure: str) -> list[Variation]:
         Variation("no_2023", "Without 2023", skip=(2023,)),
         Variation("to_2022", "Through 2022 only", last_year=2022),
         Variation("child_level", "From the first child-level returns on", first_year=2023 if january else 2022),
+    ]
+
+
+def _of_money(measure: str, kind: str, formed: tuple[str, ...]) -> list[Variation]:
+    """The cuts for balances at 31 March and for spending of financial years (`year` is the one in which it ends).
+
+    Balances to 2022 are published shares and that of 2024 comes from another return, with none for 2023: `one_source` stops before the
+    change and `across` keeps only the step over it."""
+    odd, unlike = doubtful(measure), UNLIKE.get(measure)
+    made = [
+        Variation("main", "Main estimate"),
+        *([Variation("doubtful", "Without doubtful figures", odd)] if odd else []),
+        *([Variation("unlike", unlike[0], unlike[1])] if unlike else []),
+        Variation("noted", "Without four councils whose plan returns carry notes", tuple(NOTED.values())),
+        Variation("tiny", "Without the two smallest councils", tuple(TINY.values())),
+        Variation("boundaries", "Without councils formed since 2019", formed),
+    ]
+    if kind == "balance":
+        return [
+            *made,
+            Variation("covid", "Without March 2021, a year into the pandemic", skip=(2021,)),
+            Variation("one_source", "Through March 2022 only, before the change of source", last_year=2022),
+            Variation("across", "From March 2022 on only, across the change of source", first_year=2022),
+        ]
+    return [
+        *made,
+        Variation("covid", "Without 2020-21 and 2021-22, the pandemic", skip=(2021, 2022)),
+        Variation("no_2023", "Without 2022-23", skip=(2023,)),
+        Variation("to_2023", "Through 2022-23 only", last_year=2023),
     ]
 
 
