@@ -46,6 +46,7 @@ _KEYS = {
     "strength",
     "needs",
     "changed",
+    "undecided",
 }
 
 
@@ -72,7 +73,11 @@ def _number(fact: Fact) -> float:
 
 @dataclass(frozen=True)
 class ClaimTest:
-    """How one claim is tested. `changed`: what of the test, its threshold or its strength was changed after a first look at results."""
+    """How one claim is tested.
+
+    `changed`: what of the test, its threshold or its strength was changed after a first look at results. `undecided`: why facts that
+    fit the claim cannot support it.
+    """
 
     claim: str
     chapter: str
@@ -88,11 +93,19 @@ class ClaimTest:
     strength: str = ""
     needs: str = ""
     changed: str = ""
+    undecided: str = ""
     file: str = field(default="", compare=False)
 
 
 def _bad(file: str, claim: str, message: str) -> AssessError:
     return AssessError(f"{file}: claim {claim}: {message}")
+
+
+def _sentence(entry: Mapping[str, Any], key: str, about: str, file: str) -> None:
+    """A key that may be left out but, when there, is words. Raises AssessError otherwise."""
+    if key in entry and not (isinstance(entry[key], str) and entry[key].strip()):
+        claim = str(entry.get("claim", "(no claim id)"))
+        raise _bad(file, claim, f"{key} is {entry[key]!r}; expected a sentence on {about}, or no such key.")
 
 
 def _condition(entry: Mapping[str, Any], file: str, claim: str) -> Condition:
@@ -127,16 +140,17 @@ def _test(entry: Mapping[str, Any], chapter: str, file: str) -> ClaimTest:
         )
     if kind == "effect" and entry.get("strength"):
         raise _bad(file, claim, "an effect test states no strength; the rule gives it.")
-    if kind == "facts" and not entry.get("conditions"):
-        raise _bad(file, claim, "a facts test needs conditions.")
-    if (kind == "facts" or entry.get("strength")) and entry.get("strength") not in verdict.STRENGTHS:
+    _sentence(entry, "undecided", "why facts that fit the claim cannot support it", file)
+    if "undecided" in entry and (kind != "facts" or not (entry.get("facts") or entry.get("conditions"))):
+        raise _bad(file, claim, "only a facts test that names facts or conditions can be undecided.")
+    if kind == "facts" and not entry.get("conditions") and "undecided" not in entry:
+        raise _bad(file, claim, "a facts test needs conditions, or undecided with facts.")
+    stated = entry.get("strength") or (kind == "facts" and "undecided" not in entry)
+    if stated and entry.get("strength") not in verdict.STRENGTHS:
         raise _bad(
             file, claim, f"strength is {entry.get('strength')!r}; expected one of {', '.join(verdict.STRENGTHS)}."
         )
-    if "changed" in entry and not (isinstance(entry["changed"], str) and entry["changed"].strip()):
-        raise _bad(
-            file, claim, f"changed is {entry['changed']!r}; expected a sentence on what was changed, or no such key."
-        )
+    _sentence(entry, "changed", "what was changed", file)
     if kind == "none" and not str(entry.get("needs", "")).strip():
         raise _bad(file, claim, "is not testable but does not say what it needs.")
     return ClaimTest(
@@ -154,6 +168,7 @@ def _test(entry: Mapping[str, Any], chapter: str, file: str) -> ClaimTest:
         strength=str(entry.get("strength", "")),
         needs=" ".join(str(entry.get("needs", "")).split()),
         changed=" ".join(str(entry.get("changed", "")).split()),
+        undecided=" ".join(str(entry.get("undecided", "")).split()),
         file=file,
     )
 
@@ -199,7 +214,11 @@ def _evidence(outcome: str, facts: Mapping[str, Fact]) -> verdict.Evidence:
 
 
 def _of_facts(test: ClaimTest, facts: Mapping[str, Fact]) -> str:
+    """Supported when all conditions hold, partly when some do, contradicted when none does. For an undecided test facts that fit the
+    claim do not support it: "cannot tell" unless there are conditions and none holds."""
     held = sum(c.holds(facts) for c in test.conditions)
+    if test.undecided:
+        return "contradicted" if test.conditions and not held else "cannot tell"
     if held == len(test.conditions):
         return "supported"
     return "partly supported" if held else "contradicted"
@@ -211,7 +230,9 @@ def _cited(test: ClaimTest, facts: Mapping[str, Fact]) -> list[str]:
     ids += [f"effect.{o}.att" for o in (*test.outcomes, *test.also)]
     for c in test.conditions:
         ids += [c.fact, *([c.than] if isinstance(c.than, str) else [])]
-    ids += [hole.id for hole in prose.placeholders(test.reason) if not hole.id.startswith("verdict.")]
+    ids += [
+        hole.id for hole in prose.placeholders(f"{test.reason} {test.undecided}") if not hole.id.startswith("verdict.")
+    ]
     unique = list(dict.fromkeys(ids))
     for id in unique:
         facts[id]  # an unknown fact is an error that names its nearest match
@@ -229,7 +250,8 @@ def evaluate(test: ClaimTest, facts: Mapping[str, Fact], grades: Mapping[str, st
     if test.test == "documents":
         return "documents only", (grades or {}).get(test.claim) or test.strength or "weak"
     if test.test == "facts":
-        return _of_facts(test, facts), test.strength
+        given = _of_facts(test, facts)
+        return given, "weak" if given == "cannot tell" else test.strength or "weak"
     judged = [
         verdict.decide(_evidence(o, facts), test.direction, test.matters, float(facts[f"effect.{o}.bh_p"].value))
         for o in test.outcomes
@@ -283,6 +305,8 @@ def register(
             cited = _cited(test, facts)
         except AssessError as error:
             raise _bad(test.file, test.claim, str(error)) from error
+        if given == "cannot tell" and test.undecided:
+            reason = f"{reason} Why this cannot tell: {prose.fill(test.undecided, facts)}"
         if test.needs:
             reason = f"{reason} What would settle it: {test.needs}"
         rows.append(
