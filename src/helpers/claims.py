@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "claim_tests"
 COLUMNS = ["claim_id", "chapter", "claim", "who_says", "source_url", "verdict", "strength", "facts", "reason"]
+FEW = 44  # characters of a claim in few words
 TESTS = ("effect", "facts", "documents", "none")
 COMPARISONS = {
     "above": lambda x, y: x > y,
@@ -306,7 +308,7 @@ def register(
         except AssessError as error:
             raise _bad(test.file, test.claim, str(error)) from error
         if given == "cannot tell" and test.undecided:
-            reason = f"{reason} Why this cannot tell: {prose.fill(test.undecided, facts)}"
+            reason = f"{reason} These facts cannot settle it. {prose.fill(test.undecided, facts)}"
         if test.needs:
             reason = f"{reason} What would settle it: {test.needs}"
         rows.append(
@@ -374,7 +376,7 @@ def changes(made: pd.DataFrame) -> pd.DataFrame:
 
 def _why(reason: str, changed: str) -> str:
     """A reason as readers meet it: with what was changed after a first look at results, if anything."""
-    return f"{reason} Changed after a first look at results: {changed}" if changed else reason
+    return f"{reason} The test was changed after a first look at results. {changed}" if changed else reason
 
 
 def shown(part: pd.DataFrame) -> pd.DataFrame:
@@ -385,8 +387,21 @@ def shown(part: pd.DataFrame) -> pd.DataFrame:
     return made.set_axis(["Id", "Claim", "Who says it", "Verdict", "Strength", "Why"], axis=1)
 
 
+def words(claim_id: str, claim: str) -> str:
+    """The claim in few words, from `claim_words.yaml`, or else the start of its own text."""
+    known = files.read_yaml(Path(__file__).parent / "claim_words.yaml")
+    return str(known.get(claim_id) or textwrap.shorten(claim, FEW, placeholder=" ..."))
+
+
+def sources(made: pd.DataFrame, facts: Mapping[str, Fact]) -> list[str]:
+    """The resources behind the rows of the register: the claims, then those of the effects they are tested by, in order of the register."""
+    stated = tests()
+    effects = [facts[f"effect.{o}.att"] for c in made["claim_id"] for o in stated[c].outcomes]
+    return list(dict.fromkeys(["claims", *(name for fact in effects for name in fact.sources or ())]))
+
+
 def sized(made: pd.DataFrame, claims: pd.DataFrame, facts: Mapping[str, Fact]) -> pd.DataFrame:
-    """Rows for the summary figure: group, claim, verdict, strength, and for effect tests estimate, lower, upper as multiples of the
+    """Rows for the summary figures: group, claim (id and few words), verdict, strength, and for effect tests estimate, lower, upper as multiples of the
     smallest effect that matters, positive in the claimed direction. Claims about several outcomes show the first."""
     import pandas as pd
 
@@ -397,7 +412,7 @@ def sized(made: pd.DataFrame, claims: pd.DataFrame, facts: Mapping[str, Fact]) -
             test = stated[record["claim_id"]]
             row: dict[str, Any] = {
                 "group": head,
-                "claim": f"{record['claim_id']}  {record['claim']}",
+                "claim": f"{record['claim_id']}  {words(record['claim_id'], record['claim'])}",
                 "claim_id": record["claim_id"],
                 "verdict": record["verdict"],
                 "strength": record["strength"],
