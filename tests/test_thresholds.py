@@ -52,17 +52,24 @@ def test_one_row_an_outcome(rows, monkeypatch):
         "TES-01": effect("TES-01", 1.8, "refusal_to_assess"),
         "TGT-10": effect("TGT-10", 1.5, "refusal_to_assess", "refusal_to_issue"),
         "DBV-01": effect("DBV-01", 10.0, "new_plans_dbv"),
+        "ISO-04": effect("ISO-04", 0.6, "dsg_balance_without_payments"),
         "ISO-03": claims.ClaimTest("ISO-03", "x", "none", "So."),
     }
     monkeypatch.setattr(claims, "tests", lambda: stated)
-    units = {"refusal_to_assess": "pp", "refusal_to_issue": "pp", "new_plans_dbv": "%"}
+    units = {
+        "refusal_to_assess": "pp",
+        "refusal_to_issue": "pp",
+        "new_plans_dbv": "%",
+        "dsg_balance_without_payments": "pp",
+    }
     known = facts.Facts([facts.make(f"effect.{o}.att", 1, unit) for o, unit in units.items()])
     made = pd.DataFrame({"claim_id": list(stated), "claim": "Words"})
     found = thresholds.table(made, known)
-    assert list(found["Id"]) == ["TES-01", "TGT-10", "TGT-10", "DBV-01"]
-    assert list(found["share"]) == pytest.approx([12, 10, 10, 10])
+    assert list(found["Id"]) == ["TES-01", "TGT-10", "TGT-10", "DBV-01", "ISO-04"]
+    assert list(found["share"]) == pytest.approx([12, 10, 10, 10, 4])
     assert list(found.loc[0, thresholds.COLUMNS[3:]]) == ["1.8 percentage points", "15.0%", "12%"]
+    assert list(found.loc[4, thresholds.COLUMNS[2:4]]) == ["DSG deficit without payments", "0.6 percentage points"]
     assert list(found.loc[3, thresholds.COLUMNS[2:]]) == ["New plans, Delivering Better Value", "10.0%", "", "10%"]
     known.add(facts.make("effect.new_plans_dbv.att", 1, "pp"))
-    with pytest.raises(AssessError, match="DBV-01: 'new_plans_dbv' is no measure"):
+    with pytest.raises(AssessError, match="DBV-01: 'new_plans_dbv' has no measure"):
         thresholds.table(made, known)

@@ -11,13 +11,12 @@ from helpers.errors import AssessError
 if TYPE_CHECKING:
     import pandas as pd
 
-#: The ceiling a threshold is held against: a share of the level before signing, per cent.
-CEILING = 10.0
 COLUMNS = ["Id", "Claim", "Outcome", "Smallest effect that matters", "Level before signing", "Share of that level"]
-
-
-#: What an outcome that is no measure of the panel is called.
-NAMES = {"new_plans_dbv": "New plans, Delivering Better Value"}
+#: Outcomes that are no measure of the panel: what they are called, and the measure whose level before signing is theirs.
+OTHERS: dict[str, tuple[str, str | None]] = {
+    "new_plans_dbv": ("New plans, Delivering Better Value", None),
+    "dsg_balance_without_payments": ("DSG deficit without payments", "dsg_balance"),
+}
 
 
 def _words(value: float, unit: str, digits: int) -> str:
@@ -53,8 +52,8 @@ def share(measure: str, matters: float) -> float:
 def table(made: pd.DataFrame, known: facts.Facts) -> pd.DataFrame:
     """One row for each outcome of each claim tested by an effect, in the order of the register: COLUMNS, and `share` as a number.
 
-    `made`: the register; `known`: facts, for the units of effects. An outcome that is no measure of the panel (a group or a part of one)
-    is measured in per cent here, and has no level. Raises AssessError for one that is not.
+    `made`: the register; `known`: facts, for the units of effects. An outcome that is no measure of the panel is one of OTHERS; where that
+    names no measure it is reported in per cent, and has no level. Raises AssessError for any other.
     """
     import pandas as pd
 
@@ -64,17 +63,20 @@ def table(made: pd.DataFrame, known: facts.Facts) -> pd.DataFrame:
         test = stated[str(record.claim_id)]
         for outcome in test.outcomes if test.test == "effect" else ():
             unit = known[f"effect.{outcome}.att"].unit
-            held = measures.listed().get(outcome)
+            called, measure = OTHERS.get(outcome, ("", outcome))
+            held = measures.get(measure) if measure else None
             if held is None and unit != "%":
-                raise AssessError(f"{test.claim}: {outcome!r} is no measure, so its level before signing is not known.")
-            part = test.matters if held is None else share(outcome, test.matters)
+                raise AssessError(
+                    f"{test.claim}: {outcome!r} has no measure, so its level before signing is not known."
+                )
+            part = share(held.name, test.matters) if held else test.matters
             rows.append(
                 [
                     test.claim,
                     claims.words(test.claim, str(record.claim)),
-                    held.short if held else NAMES.get(outcome, outcome),
+                    called or (held.short if held else outcome),
                     facts.shown(test.matters, unit, 1),
-                    "" if held is None else _words(level(outcome), held.unit, held.digits),
+                    _words(level(held.name), held.unit, held.digits) if held else "",
                     facts.shown(part, "%", 0 if part >= 10 else 1),
                     part,
                 ]
