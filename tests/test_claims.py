@@ -401,6 +401,11 @@ def test_the_summary_measures_effects_in_the_claimed_direction(made, table):
     assert rows.loc["LEAD-01", ["estimate", "lower", "upper"]].isna().all()
 
 
+def test_a_verdict_has_its_strength_beside_it():
+    assert claims.judged("partly supported", "weak") == "partly supported, weak"
+    assert claims.judged("not testable", "") == "not testable"
+
+
 def test_findings_join_their_claims(made):
     found = claims.findings(made).set_index("Id")
     assert len(found) == 17 and (found["Why"].str.len() > 20).all()

@@ -233,7 +233,9 @@ def _cited(test: ClaimTest, facts: Mapping[str, Fact]) -> list[str]:
     for c in test.conditions:
         ids += [c.fact, *([c.than] if isinstance(c.than, str) else [])]
     ids += [
-        hole.id for hole in prose.placeholders(f"{test.reason} {test.undecided}") if not hole.id.startswith("verdict.")
+        hole.id
+        for hole in prose.placeholders(f"{test.reason} {test.undecided}")
+        if not hole.id.startswith(("verdict.", "judged."))
     ]
     unique = list(dict.fromkeys(ids))
     for id in unique:
@@ -446,6 +448,11 @@ def grades() -> dict[str, str]:
         return {row["claim_id"]: row["strength"] for row in csv.DictReader(handle)}
 
 
+def judged(verdict: str, strength: str) -> str:
+    """A verdict with its strength, if it has one: "partly supported, weak"."""
+    return f"{verdict}, {strength}" if strength else verdict
+
+
 def findings(made: pd.DataFrame) -> pd.DataFrame:
     """The findings of `findings.yaml` with the verdicts of their claims: Id, Finding, Who, Verdict, Why. `made`: the register."""
     import pandas as pd
@@ -457,7 +464,7 @@ def findings(made: pd.DataFrame) -> pd.DataFrame:
         if missing:
             raise AssessError(f"findings.yaml, {entry['id']}: claim {missing[0]} is not in the register.")
         mine = held.loc[entry["claims"]]
-        words = [f"{r.verdict}, {r.strength}" if r.strength else r.verdict for r in mine.itertuples()]
+        words = [judged(r.verdict, r.strength) for r in mine.itertuples()]
         same = len(set(words)) == 1
         rows.append(
             {
