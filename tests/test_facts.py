@@ -26,6 +26,17 @@ from helpers.errors import AssessError
         (0.0004, "p", "p < 0.001"),
         (0.008, "p", "p = 0.008"),
         (1, "p", "p > 0.99"),
+        (0.097, "p", "p = 0.097"),
+        (0.1049, "p", "p = 0.105"),
+        (0.106, "p", "p = 0.11"),
+        (0.094, "p", "p = 0.09"),
+        (0.046, "p", "p = 0.046"),
+        (0.0504, "p", "p = 0.0504"),
+        (0.0497, "p", "p = 0.0497"),
+        (0.05, "p", "p = 0.05"),
+        (0.1, "p", "p = 0.10"),
+        (0.012, "p", "p = 0.012"),
+        (0.0097, "p", "p = 0.0097"),
         (1, "years", "1 year"),
         (9, "years", "9 years"),
         (15, "per month", "15 per month"),
@@ -99,6 +110,29 @@ def test_a_word_by_sign():
     assert facts.make("a.b", 2, lower=-1, upper=5).choice(["up", "down", "level"]) == "level"
     assert facts.make("a.b", 2, lower=1, upper=5).choice(["up", "down", "level"]) == "up"
     assert facts.make("a.b", 0).choice(["up", "down", "level"]) == "level"
+
+
+@pytest.mark.parametrize(
+    ("fact", "three"),
+    [
+        (facts.make("a.b", 0.04, "pp", lower=0.01, upper=0.07), "level"),  # shown as 0.0
+        (facts.make("a.b", -0.04, "pp"), "level"),
+        (facts.make("a.b", 0.06, "pp"), "up"),  # shown as 0.1
+        (facts.make("a.b", -0.04, "pp", digits=2), "down"),
+        (facts.make("a.b", 0.04, "per_1000"), "level"),  # the 1 of "per 1,000" is no digit of the value
+        (facts.make("a.b", 0.004, "per 100 plans"), "level"),
+        (facts.make("a.b", 400_000, "gbp"), "up"),
+        (facts.make("a.b", 0.04, "pp", display="a hair"), "up"),
+        (facts.make("a.b", 3, "pp", display="0.0 percentage points"), "level"),
+    ],
+)
+def test_the_third_word_is_taken_by_what_reads_as_nought(fact, three):
+    assert fact.choice(["up", "down", "level"]) == three
+    assert fact.choice(["up", "down"]) == ("up" if fact.value >= 0 else "down")  # two words go by the sign
+
+
+def test_none_is_a_word():
+    assert facts.make("a.b", 0, "count").form("word") == "none"
 
 
 @pytest.mark.parametrize(

@@ -6,27 +6,42 @@ from pathlib import Path
 
 import pytest
 
-from helpers.facts import Fact, read
+from helpers import lint, prose
+from helpers.facts import Fact, Facts, read
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-MARK = re.compile(r"<!--([a-z_]+\.[A-Za-z0-9_.:-]+)-->")
+MARK = re.compile(
+    r"<!--([a-z_]+\.[A-Za-z0-9_.:| -]+)-->"
+)  # a placeholder: the number or word before it is what it gives
 
 
-def facts() -> dict[str, Fact]:
-    return {fact.id: fact for fact in read(ROOT / "reports" / "facts.json")}
+@pytest.fixture(scope="module")
+def known() -> Facts:
+    return Facts(read(ROOT / "reports" / "facts.json"))
 
 
-@pytest.mark.parametrize("match", list(MARK.finditer(README)), ids=lambda m: m[1])
-def test_number_before_each_mark_is_the_fact(match: re.Match[str]) -> None:
-    id, _, form = match[1].partition(":")
-    expected = facts()[id].form(form)
-    before = README[: match.start()].replace("\n   ", " ")
-    assert before.endswith(expected), f"README says ...{before[-40:]!r} where {id} is {expected!r}"
+def said(text: str, mark: re.Match[str]) -> str:
+    """What stands before a mark, on one line."""
+    return " ".join(text[: mark.start()].split())
 
 
-def test_there_are_marked_numbers() -> None:
-    assert len(MARK.findall(README)) >= 8
+@pytest.mark.parametrize("mark", list(MARK.finditer(README)), ids=lambda m: m[1])
+def test_number_or_word_before_each_mark_is_the_fact(mark: re.Match[str], known: dict[str, Fact]) -> None:
+    expected = prose.Placeholder.parse(mark[1]).fill(known)
+    before = said(README, mark)
+    assert before.endswith(expected), f"README says ...{before[-40:]!r} where {mark[1]} is {expected!r}"
+
+
+def test_every_number_of_the_findings_is_marked(known: dict[str, Fact]) -> None:
+    text = README[README.index("## What it finds") : README.index("## Run it")]
+    text = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", text)
+    marks = list(MARK.finditer(text))
+    assert len(marks) >= 15
+    for mark in reversed(marks):
+        start = len(text[: mark.start()]) - len(prose.Placeholder.parse(mark[1]).fill(known))
+        text = text[:start] + text[mark.end() :]
+    assert lint.typed_numbers(text) == []
 
 
 def test_figures_shown_exist() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "claim_tests"
 COLUMNS = ["claim_id", "chapter", "claim", "who_says", "source_url", "verdict", "strength", "facts", "reason"]
+FEW = 44  # characters of a claim in few words
 TESTS = ("effect", "facts", "documents", "none")
 COMPARISONS = {
     "above": lambda x, y: x > y,
@@ -46,6 +48,7 @@ _KEYS = {
     "strength",
     "needs",
     "changed",
+    "undecided",
 }
 
 
@@ -72,7 +75,11 @@ def _number(fact: Fact) -> float:
 
 @dataclass(frozen=True)
 class ClaimTest:
-    """How one claim is tested. `changed`: what of the test, its threshold or its strength was changed after a first look at results."""
+    """How one claim is tested.
+
+    `changed`: what of the test, its threshold or its strength was changed after a first look at results. `undecided`: why facts that
+    fit the claim cannot support it.
+    """
 
     claim: str
     chapter: str
@@ -88,11 +95,19 @@ class ClaimTest:
     strength: str = ""
     needs: str = ""
     changed: str = ""
+    undecided: str = ""
     file: str = field(default="", compare=False)
 
 
 def _bad(file: str, claim: str, message: str) -> AssessError:
     return AssessError(f"{file}: claim {claim}: {message}")
+
+
+def _sentence(entry: Mapping[str, Any], key: str, about: str, file: str) -> None:
+    """A key that may be left out but, when there, is words. Raises AssessError otherwise."""
+    if key in entry and not (isinstance(entry[key], str) and entry[key].strip()):
+        claim = str(entry.get("claim", "(no claim id)"))
+        raise _bad(file, claim, f"{key} is {entry[key]!r}; expected a sentence on {about}, or no such key.")
 
 
 def _condition(entry: Mapping[str, Any], file: str, claim: str) -> Condition:
@@ -127,16 +142,17 @@ def _test(entry: Mapping[str, Any], chapter: str, file: str) -> ClaimTest:
         )
     if kind == "effect" and entry.get("strength"):
         raise _bad(file, claim, "an effect test states no strength; the rule gives it.")
-    if kind == "facts" and not entry.get("conditions"):
-        raise _bad(file, claim, "a facts test needs conditions.")
-    if (kind == "facts" or entry.get("strength")) and entry.get("strength") not in verdict.STRENGTHS:
+    _sentence(entry, "undecided", "why facts that fit the claim cannot support it", file)
+    if "undecided" in entry and (kind != "facts" or not (entry.get("facts") or entry.get("conditions"))):
+        raise _bad(file, claim, "only a facts test that names facts or conditions can be undecided.")
+    if kind == "facts" and not entry.get("conditions") and "undecided" not in entry:
+        raise _bad(file, claim, "a facts test needs conditions, or undecided with facts.")
+    stated = entry.get("strength") or (kind == "facts" and "undecided" not in entry)
+    if stated and entry.get("strength") not in verdict.STRENGTHS:
         raise _bad(
             file, claim, f"strength is {entry.get('strength')!r}; expected one of {', '.join(verdict.STRENGTHS)}."
         )
-    if "changed" in entry and not (isinstance(entry["changed"], str) and entry["changed"].strip()):
-        raise _bad(
-            file, claim, f"changed is {entry['changed']!r}; expected a sentence on what was changed, or no such key."
-        )
+    _sentence(entry, "changed", "what was changed", file)
     if kind == "none" and not str(entry.get("needs", "")).strip():
         raise _bad(file, claim, "is not testable but does not say what it needs.")
     return ClaimTest(
@@ -154,6 +170,7 @@ def _test(entry: Mapping[str, Any], chapter: str, file: str) -> ClaimTest:
         strength=str(entry.get("strength", "")),
         needs=" ".join(str(entry.get("needs", "")).split()),
         changed=" ".join(str(entry.get("changed", "")).split()),
+        undecided=" ".join(str(entry.get("undecided", "")).split()),
         file=file,
     )
 
@@ -199,7 +216,11 @@ def _evidence(outcome: str, facts: Mapping[str, Fact]) -> verdict.Evidence:
 
 
 def _of_facts(test: ClaimTest, facts: Mapping[str, Fact]) -> str:
+    """Supported when all conditions hold, partly when some do, contradicted when none does. For an undecided test facts that fit the
+    claim do not support it: "cannot tell" unless there are conditions and none holds."""
     held = sum(c.holds(facts) for c in test.conditions)
+    if test.undecided:
+        return "contradicted" if test.conditions and not held else "cannot tell"
     if held == len(test.conditions):
         return "supported"
     return "partly supported" if held else "contradicted"
@@ -211,7 +232,11 @@ def _cited(test: ClaimTest, facts: Mapping[str, Fact]) -> list[str]:
     ids += [f"effect.{o}.att" for o in (*test.outcomes, *test.also)]
     for c in test.conditions:
         ids += [c.fact, *([c.than] if isinstance(c.than, str) else [])]
-    ids += [hole.id for hole in prose.placeholders(test.reason) if not hole.id.startswith("verdict.")]
+    ids += [
+        hole.id
+        for hole in prose.placeholders(f"{test.reason} {test.undecided}")
+        if not hole.id.startswith(("verdict.", "judged."))
+    ]
     unique = list(dict.fromkeys(ids))
     for id in unique:
         facts[id]  # an unknown fact is an error that names its nearest match
@@ -229,7 +254,8 @@ def evaluate(test: ClaimTest, facts: Mapping[str, Fact], grades: Mapping[str, st
     if test.test == "documents":
         return "documents only", (grades or {}).get(test.claim) or test.strength or "weak"
     if test.test == "facts":
-        return _of_facts(test, facts), test.strength
+        given = _of_facts(test, facts)
+        return given, "weak" if given == "cannot tell" else test.strength or "weak"
     judged = [
         verdict.decide(_evidence(o, facts), test.direction, test.matters, float(facts[f"effect.{o}.bh_p"].value))
         for o in test.outcomes
@@ -283,6 +309,8 @@ def register(
             cited = _cited(test, facts)
         except AssessError as error:
             raise _bad(test.file, test.claim, str(error)) from error
+        if given == "cannot tell" and test.undecided:
+            reason = f"{reason} These facts cannot settle it. {prose.fill(test.undecided, facts)}"
         if test.needs:
             reason = f"{reason} What would settle it: {test.needs}"
         rows.append(
@@ -350,7 +378,7 @@ def changes(made: pd.DataFrame) -> pd.DataFrame:
 
 def _why(reason: str, changed: str) -> str:
     """A reason as readers meet it: with what was changed after a first look at results, if anything."""
-    return f"{reason} Changed after a first look at results: {changed}" if changed else reason
+    return f"{reason} The test was changed after a first look at results. {changed}" if changed else reason
 
 
 def shown(part: pd.DataFrame) -> pd.DataFrame:
@@ -361,8 +389,21 @@ def shown(part: pd.DataFrame) -> pd.DataFrame:
     return made.set_axis(["Id", "Claim", "Who says it", "Verdict", "Strength", "Why"], axis=1)
 
 
+def words(claim_id: str, claim: str) -> str:
+    """The claim in few words, from `claim_words.yaml`, or else the start of its own text."""
+    known = files.read_yaml(Path(__file__).parent / "claim_words.yaml")
+    return str(known.get(claim_id) or textwrap.shorten(claim, FEW, placeholder=" ..."))
+
+
+def sources(made: pd.DataFrame, facts: Mapping[str, Fact]) -> list[str]:
+    """The resources behind the rows of the register: the claims, then those of the effects they are tested by, in order of the register."""
+    stated = tests()
+    effects = [facts[f"effect.{o}.att"] for c in made["claim_id"] for o in stated[c].outcomes]
+    return list(dict.fromkeys(["claims", *(name for fact in effects for name in fact.sources or ())]))
+
+
 def sized(made: pd.DataFrame, claims: pd.DataFrame, facts: Mapping[str, Fact]) -> pd.DataFrame:
-    """Rows for the summary figure: group, claim, verdict, strength, and for effect tests estimate, lower, upper as multiples of the
+    """Rows for the summary figures: group, claim (id and few words), verdict, strength, and for effect tests estimate, lower, upper as multiples of the
     smallest effect that matters, positive in the claimed direction. Claims about several outcomes show the first."""
     import pandas as pd
 
@@ -373,7 +414,7 @@ def sized(made: pd.DataFrame, claims: pd.DataFrame, facts: Mapping[str, Fact]) -
             test = stated[record["claim_id"]]
             row: dict[str, Any] = {
                 "group": head,
-                "claim": f"{record['claim_id']}  {record['claim']}",
+                "claim": f"{record['claim_id']}  {words(record['claim_id'], record['claim'])}",
                 "claim_id": record["claim_id"],
                 "verdict": record["verdict"],
                 "strength": record["strength"],
@@ -407,6 +448,11 @@ def grades() -> dict[str, str]:
         return {row["claim_id"]: row["strength"] for row in csv.DictReader(handle)}
 
 
+def judged(verdict: str, strength: str) -> str:
+    """A verdict with its strength, if it has one: "partly supported, weak"."""
+    return f"{verdict}, {strength}" if strength else verdict
+
+
 def findings(made: pd.DataFrame) -> pd.DataFrame:
     """The findings of `findings.yaml` with the verdicts of their claims: Id, Finding, Who, Verdict, Why. `made`: the register."""
     import pandas as pd
@@ -418,7 +464,7 @@ def findings(made: pd.DataFrame) -> pd.DataFrame:
         if missing:
             raise AssessError(f"findings.yaml, {entry['id']}: claim {missing[0]} is not in the register.")
         mine = held.loc[entry["claims"]]
-        words = [f"{r.verdict}, {r.strength}" if r.strength else r.verdict for r in mine.itertuples()]
+        words = [judged(r.verdict, r.strength) for r in mine.itertuples()]
         same = len(set(words)) == 1
         rows.append(
             {

@@ -34,6 +34,7 @@ UNITS: dict[str, tuple[str, str, int]] = {
     "per_1000": ("", " per 1,000", 1),
     "per_10000": ("", " per 10,000", 1),
 }
+P_LEVELS = (0.01, 0.05, 0.10)  # where a p-value changes a verdict or its strength
 _WORDS = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 
@@ -45,12 +46,18 @@ def number(value: float, digits: int) -> str:
 
 
 def probability(p: float) -> str:
-    """A p-value as reports write it: "p = 0.03", "p = 0.008", "p < 0.001"."""
+    """A p-value as reports write it: "p = 0.03", "p = 0.008", "p < 0.001", "p > 0.99".
+
+    One that two decimals would round onto a level of P_LEVELS has as many as show its side of it, up to four: "p = 0.097".
+    """
     if p < 0.001:
         return "p < 0.001"
     if p > 0.995:
         return "p > 0.99"
-    return f"p = {p:.3f}" if p < 0.01 else f"p = {p:.2f}"
+    digits = 3 if p < 0.01 else 2
+    while digits < 4 and p not in P_LEVELS and round(p, digits) in P_LEVELS:
+        digits += 1
+    return f"p = {p:.{digits}f}"
 
 
 def shown(value: Any, unit: str = "", digits: int | None = None) -> str:
@@ -174,16 +181,24 @@ class Fact:
         whole = round(self.value)
         return _WORDS[whole] if 0 <= whole <= 10 and whole == self.value else number(self.value, 0)
 
+    def _reads_as_nought(self) -> bool:
+        """Whether the number a reader sees has no digit but 0: 0.04 shown as "0.0 percentage points"."""
+        if self.value == 0:
+            return True
+        after = UNITS.get(self.unit, ("", f" {self.unit}" if self.unit else "", 0))[1]
+        text = self.display.removesuffix(after)
+        return "0" in text and not any(digit in text for digit in "123456789")
+
     def choice(self, words: Sequence[str]) -> str:
-        """A word by sign: positive, negative; a third when the interval includes zero, or the value is zero and has
-        no interval."""
+        """A word by sign: positive, negative; a third when the interval includes zero or the value is shown as nought.
+
+        Of two words the value's own sign picks, however small it is; nought takes the first.
+        """
         if not isinstance(self.value, int | float) or isinstance(self.value, bool):
             raise AssessError(f"Fact {self.id!r} is text ({self.display!r}); a choice of words needs a number.")
         if len(words) == 3:
-            if self.lower is not None and self.upper is not None:
-                if self.lower <= 0 <= self.upper:
-                    return words[2]
-            elif self.value == 0:
+            within = self.lower is not None and self.upper is not None and self.lower <= 0 <= self.upper
+            if within or self._reads_as_nought():
                 return words[2]
         elif len(words) != 2:
             raise AssessError(

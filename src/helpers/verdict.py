@@ -21,8 +21,8 @@ Claims judged on something other than an estimate are **documents only** or **no
 
 Strength of supported, contradicted: three further tests, (a) randomisation p below 1%, (b) breakdown value of relative
 magnitudes at least 0.5, (c) same sign whichever council is left out; all three strong, two moderate, fewer weak.
-Partly supported: moderate when randomisation p is below 10%, the pre-trend is not rejected and every estimator has the
-same sign, else weak; never strong. No effect found (and a supported claim of no effect): strong when the minimum
+Partly supported: moderate when randomisation p is below 10% (not asked of a claim of no effect), the pre-trend is not
+rejected and every estimator has the same sign, else weak; never strong. No effect found (and a supported claim of no effect): strong when the minimum
 detectable effect is at most half the smallest effect that matters and the pre-trend is not rejected, moderate when
 only the second holds, else weak. Cannot tell: weak.
 """
@@ -50,6 +50,10 @@ Basis = Literal["effect", "documents", "untestable"]
 
 P_LEVEL = 0.05
 BH_LEVEL = 0.10
+# Of strength: randomisation p below which a claim can be moderately in part, or strongly, supported; least breakdown value.
+FIRM_LEVEL = 0.10
+STRONG_LEVEL = 0.01
+BREAKDOWN = 0.5
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ def _directed_claim(e: Evidence, direction: int, matters: float, bh_p: float) ->
             if excludes
             else "the event-time path leaves zero though the overall interval does not"
         )
-        firm = e.ri_p < 0.10 and e.pretrend_p >= P_LEVEL and e.same_sign
+        firm = e.ri_p < FIRM_LEVEL and e.pretrend_p >= P_LEVEL and e.same_sign
         fails = [m for m in missing if excludes or not m.startswith("the 95% interval")]
         reason = f"The direction holds and {how}{', but ' + _join(fails) if fails else ''}."
         return Verdict("partly supported", "moderate" if firm else "weak", reason)
@@ -204,7 +208,7 @@ def _too_weak(matters: float) -> str:
 
 
 def _strength(e: Evidence) -> str:
-    passed = (e.ri_p < 0.01) + (e.breakdown >= 0.5) + (e.loo_lower * e.loo_upper > 0)
+    passed = (e.ri_p < STRONG_LEVEL) + (e.breakdown >= BREAKDOWN) + (e.loo_lower * e.loo_upper > 0)
     return {3: "strong", 2: "moderate"}.get(passed, "weak")
 
 

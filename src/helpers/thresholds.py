@@ -1,0 +1,87 @@
+"""How large the smallest effects that matter are: each threshold beside the level it is a change of."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from helpers import claims, exposure, facts, measures, panel
+from helpers.errors import AssessError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ["Id", "Claim", "Outcome", "Smallest effect that matters", "Level before signing", "Share of that level"]
+#: Outcomes that are no measure of the panel: what they are called, and the measure whose level before signing is theirs.
+OTHERS: dict[str, tuple[str, str | None]] = {
+    "new_plans_dbv": ("New plans, Delivering Better Value", None),
+    "dsg_balance_without_payments": ("DSG deficit without payments", "dsg_balance"),
+}
+
+
+def _words(value: float, unit: str, digits: int) -> str:
+    """A value in a measure's unit, such as "8.4% of DSG" or "£15,341 per plan"."""
+    head, _, rest = unit.partition(" ")
+    return (
+        f"{facts.shown(value, head, digits)} {rest}".rstrip()
+        if head in facts.UNITS
+        else facts.shown(value, unit, digits)
+    )
+
+
+def level(measure: str) -> float:
+    """The mean of a measure over councils with an agreement, each in its last unexposed year, in the measure's own unit.
+
+    Councils without a figure that year are left out. Raises AssessError for an unknown measure or when none has a figure.
+    """
+    rows = panel.series(measure)
+    rows = rows[rows["signed_year"].fillna(0) > 0]
+    kind = measures.get(measure).kind
+    last = rows["signed_year"].map(lambda year: exposure.first_exposed(int(year), kind) - 1)
+    held = rows.loc[rows["year"] == last, "value"].dropna()
+    if held.empty:
+        raise AssessError(f"{measure}: no council has a figure in the year before it was exposed.")
+    return float(held.mean())
+
+
+def share(measure: str, matters: float) -> float:
+    """A threshold as a percentage of the level before signing; one in per cent (a measure in logs) is that already."""
+    return matters if measures.get(measure).scale == "log" else 100 * matters / abs(level(measure))
+
+
+def table(made: pd.DataFrame, known: facts.Facts) -> pd.DataFrame:
+    """One row for each outcome of each claim tested by an effect, in the order of the register: COLUMNS, and `share` as a number.
+
+    `made`: the register; `known`: facts, for the units of effects. An outcome that is no measure of the panel is one of OTHERS; where that
+    names no measure it is reported in per cent, and has no level. Raises AssessError for any other.
+    """
+    import pandas as pd
+
+    stated = claims.tests()
+    rows = []
+    for record in made.itertuples():
+        test = stated[str(record.claim_id)]
+        for outcome in test.outcomes if test.test == "effect" else ():
+            unit = known[f"effect.{outcome}.att"].unit
+            called, measure = OTHERS.get(outcome, ("", outcome))
+            held = measures.get(measure) if measure else None
+            if held is None and unit != "%":
+                raise AssessError(
+                    f"{test.claim}: {outcome!r} has no measure, so its level before signing is not known."
+                )
+            part = share(held.name, test.matters) if held else test.matters
+            rows.append(
+                [
+                    test.claim,
+                    claims.words(test.claim, str(record.claim)),
+                    called or (held.short if held else outcome),
+                    facts.shown(test.matters, unit, 1),
+                    _words(level(held.name), held.unit, held.digits) if held else "",
+                    facts.shown(part, "%", 0 if part >= 10 else 1),
+                    part,
+                ]
+            )
+    out = pd.DataFrame(rows, columns=[*COLUMNS, "share"])
+    if not out["share"].map(math.isfinite).all():
+        raise AssessError("A threshold has no share of the level before signing.")
+    return out
