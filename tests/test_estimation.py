@@ -144,3 +144,18 @@ def test_a_wrong_name_suggests_the_nearest(data):
 def test_covariates_are_asked_for(data):
     with pytest.raises(AssessError, match="baseline covariates"):
         estimation.estimate(data, "covariates")
+
+
+def test_sun_abraham_measures_from_the_last_year_there_is(data):
+    """A year that was never published must not cost a cohort its reference: exposed in 2023, last seen unexposed in 2021."""
+    whole = data[data["year"] != 2022]
+    years = sorted(whole["year"].unique())
+    place = {year: 2000 + k for k, year in enumerate(years)}
+    first = {g: min((y for y in years if y >= g), default=0) if g else 0 for g in whole["first_year"].unique()}
+    closed = whole.assign(
+        year=whole["year"].map(place), first_year=whole["first_year"].map(first).map(place).fillna(0).astype(int)
+    )
+    gap, shut = (estimation.estimate(d, "sun_abraham").iloc[0] for d in (whole, closed))
+    assert gap["estimate"] == pytest.approx(shut["estimate"], abs=1e-12)
+    main = estimation.estimate(whole, "callaway_santanna").iloc[0]
+    assert gap["estimate"] == pytest.approx(main["estimate"], abs=1e-8), "on a balanced panel the two are the same"

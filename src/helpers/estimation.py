@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from helpers import inference
 from helpers.errors import AssessError
@@ -257,11 +258,21 @@ def library(panel: inference.Panel, controls: inference.Controls = "never", base
 
 
 def _sun_abraham(panel: inference.Panel) -> tuple[float, float]:
-    """Interaction-weighted event study, averaged over post-agreement council-years."""
+    """Interaction-weighted event study, averaged over post-agreement council-years.
+
+    Years are counted in order, so that where one is missing a cohort's reference is still its last year before exposure.
+    """
     from diff_diff import SunAbraham
 
-    result = _fit(SunAbraham, long(panel))
+    result = _fit(SunAbraham, _in_order(long(panel), panel.years))
     return float(result.overall_att), float(result.overall_se)
+
+
+def _in_order(data: pd.DataFrame, years: NDArray[np.int64]) -> pd.DataFrame:
+    """`long` data with years numbered from one in the order there are; first years likewise, never stays 0."""
+    place = {int(year): k for k, year in enumerate(years, 1)}
+    first = {int(g): int(np.searchsorted(years, g)) + 1 if g else 0 for g in data["first_year"].unique()}
+    return data.assign(year=data["year"].map(place), first_year=data["first_year"].map(first))
 
 
 def _imputation(panel: inference.Panel) -> tuple[float, float]:

@@ -7,7 +7,6 @@ section 251 outturn and already counts Safety Valve payments received, so "witho
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from helpers import evidence, panel, programme
@@ -285,24 +284,16 @@ def net_effects(frames: Mapping[str, pd.DataFrame], draws: int = 999, seed: int 
 
 
 def net_protocol(data: pd.DataFrame) -> protocol.Protocol:
-    """The whole protocol on the deficit with payments added back (a frame of `added_back`), under the name WITHOUT_PAYMENTS.
-
-    Versions that cannot be computed (Sun and Abraham has no reference year for the last cohort, because 2023 has no balances) are left out.
-    """
+    """The whole protocol on the deficit with payments added back (a frame of `added_back`), under the name WITHOUT_PAYMENTS."""
     from helpers import protocol
 
-    made = protocol.run(
+    return protocol.run(
         WITHOUT_PAYMENTS,
         data,
         "finances",
         unit="pp",
         covariates=protocol.baseline(),
         notes=["Councils whose agreement's total was not found are left out."],
-    )
-    return replace(
-        made,
-        effects=made.effects[made.effects["estimate"].notna()].reset_index(drop=True),
-        forest=made.forest[made.forest["estimate"].notna()].reset_index(drop=True),
     )
 
 
