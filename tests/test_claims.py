@@ -357,9 +357,7 @@ def test_an_unknown_fact_is_named_with_its_file_and_claim(table):
 
 def test_what_stands_behind_a_verdict_is_cited(made):
     cited = made.set_index("claim_id")["facts"].str.split(";")
-    assert {"finances.paid.central", "finances.cleared", "finances.signed", "effect.high_needs_spend.att"} <= set(
-        cited["ISO-01"]
-    )
+    assert {"finances.cleared", "finances.signed", "effect.high_needs_spend.att"} <= set(cited["ISO-01"])
     assert {"effect.refusal_to_assess.att", "effect.refusal_to_issue.att"} <= set(cited["TGT-10"])
     assert not any(id.startswith("verdict.") for ids in cited for id in ids)
 
@@ -406,12 +404,30 @@ def test_a_verdict_has_its_strength_beside_it():
     assert claims.judged("not testable", "") == "not testable"
 
 
+def test_a_claim_of_several_outcomes_is_drawn_by_its_weakest(made, table):
+    known = facts.Facts(
+        facts.make(f"effect.{o}.att", size, "pp", lower=size - 0.5, upper=size + 0.5)
+        for stated in claims.tests().values()
+        for o, size in ((o, 0.9 if o == "refusal_to_issue" else 3.0) for o in stated.outcomes)
+    )
+    rows = claims.sized(made, table, known).set_index("claim_id")
+    matters = claims.tests()["TGT-10"].matters  # claims more of both
+    assert tuple(rows.loc["TGT-10", ["estimate", "lower", "upper"]]) == pytest.approx(
+        (0.9 / matters, 0.4 / matters, 1.4 / matters)
+    )
+
+
 def test_findings_join_their_claims(made):
+    two = made["claim_id"].isin(["ISO-05", "ISO-06"])
+    made = made.assign(
+        verdict=made["verdict"].mask(two, "not testable").mask(made["claim_id"] == "ISO-06", "cannot tell"),
+        strength=made["strength"].mask(two, "").mask(made["claim_id"] == "ISO-06", "weak"),
+    )
     found = claims.findings(made).set_index("Id")
     assert len(found) == 17 and (found["Why"].str.len() > 20).all()
     assert found.loc["F3", "Verdict"] == "not testable"
     assert found.loc["F6", "Verdict"] == "documents only, weak"  # two claims that agree are said once
-    assert found.loc["F5", "Verdict"].startswith("ISO-05: not testable; ISO-06: ")
+    assert found.loc["F5", "Verdict"] == "ISO-05: not testable; ISO-06: cannot tell, weak"
     with pytest.raises(AssessError, match="F1: claim ISO-01"):
         claims.findings(made[made["claim_id"] != "ISO-01"])
 

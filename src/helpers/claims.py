@@ -404,7 +404,7 @@ def sources(made: pd.DataFrame, facts: Mapping[str, Fact]) -> list[str]:
 
 def sized(made: pd.DataFrame, claims: pd.DataFrame, facts: Mapping[str, Fact]) -> pd.DataFrame:
     """Rows for the summary figures: group, claim (id and few words), verdict, strength, and for effect tests estimate, lower, upper as multiples of the
-    smallest effect that matters, positive in the claimed direction. Claims about several outcomes show the first."""
+    smallest effect that matters, positive in the claimed direction. Claims about several outcomes, which need them all, show the one that fits least."""
     import pandas as pd
 
     stated = tests()
@@ -423,8 +423,8 @@ def sized(made: pd.DataFrame, claims: pd.DataFrame, facts: Mapping[str, Fact]) -
                 "upper": math.nan,
             }
             if test.test == "effect":
-                att = facts[f"effect.{test.outcomes[0]}.att"]
                 one = (test.direction or 1) / test.matters
+                att = min((facts[f"effect.{o}.att"] for o in test.outcomes), key=lambda fact: float(fact.value) * one)
                 ends = sorted(float(x) * one for x in (att.lower, att.upper) if x is not None)
                 row["estimate"] = float(att.value) * one
                 if len(ends) == 2:
