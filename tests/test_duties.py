@@ -1,11 +1,13 @@
 """Duties: gaps, slopes and exact tests, by hand and against other implementations."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import real_tables
 from helpers import duties
 from helpers.errors import AssessError
 
@@ -151,3 +153,35 @@ def test_borders_share_points(monkeypatch):
     shapes = {"A": [square], "B": [[(x + 1, y) for x, y in square]], "C": [[(x + 5, y) for x, y in square]]}
     monkeypatch.setattr(duties.maps, "boundaries", lambda: shapes)
     assert duties.borders() == [("A", "B")]
+
+
+class Book:
+    def __init__(self):
+        self.facts = {}
+
+    def fact(self, id, value, **rest):
+        self.facts[id] = value, rest.get("lower"), rest.get("upper"), rest.get("n")
+
+
+def test_a_band_is_the_simultaneous_one():
+    path = pd.DataFrame(
+        {"event_time": [1, 2], "estimate": [3.0, 16.0], "band_lower": [-1.0, -4.0], "band_upper": [7.0, 36.0]}
+    ).assign(lower=2.0, upper=30.0, n_treated=[30, 13])
+    result = SimpleNamespace(
+        outcome="timeliness", unit="pp", event_study=path, main={"first_year": 2016, "last_year": 2024}
+    )
+    book = Book()
+    duties.record_band(book, result, 2, ["lait_sen"])
+    assert book.facts == {"duties.band.timeliness.2": (16.0, -4.0, 36.0, 13)}
+
+
+def test_all_inspections_after_signing_are_called_all():
+    real_tables.ensure()
+    frame = duties.inspections()
+    mine = (frame["group"] == "safety_valve") & frame["grade"].notna()
+    for after, said in ((True, "all"), (False, str(int(mine.sum()) - 1))):
+        book, changed = Book(), frame.assign(after=mine)
+        if not after:
+            changed.loc[mine[mine].index[0], "after"] = False
+        duties.record_inspections(book, changed)
+        assert book.facts["duties.inspections.after_of"][0] == said

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+import real_tables
 import send_world
 from helpers import earlier, paths
 from helpers.errors import AssessError
@@ -61,6 +62,11 @@ def test_the_first_list_is_thirty_councils_and_not_the_programme():
     assert len(held["safety_valve"]) == 30 and held["source"].startswith("https://")
     assert not set(held["safety_valve"]) & set(held["delivering_better_value"])
     assert all(2022 <= year <= 2024 for year in held["safety_valve"].values())
+
+
+def test_ten_of_the_first_list_have_an_agreement():
+    real_tables.ensure()
+    assert earlier.right() == (30, 10)
 
 
 def test_the_right_list_uses_the_agreements(tmp_path, monkeypatch):

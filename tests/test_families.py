@@ -1,13 +1,14 @@
 """A chapter's family of outcomes side by side; and one group-time effect worked by hand from the raw file."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import real_tables
-from helpers import estimation, families, inference, measures, panel, paths, protocol
+from helpers import claims, estimation, families, inference, measures, panel, paths, protocol, variations
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -95,7 +96,7 @@ class Book:
         self.facts = {}
 
     def fact(self, id, value, **rest):
-        self.facts[id] = (value, rest["n"], rest["years"])
+        self.facts[id] = (value, rest.get("n"), rest.get("years"))
 
 
 def test_what_a_robustness_figure_shows_is_counted():
@@ -139,7 +140,143 @@ def test_what_the_paths_show_is_counted():
         "x.paths.outcomes": (2, 2, years),
         "x.paths.before": (1, 2, years),
         "x.paths.after": (1, 2, years),
+        "x.paths.says": (families.beyond(1, 1, 2, "outcomes"), 2, years),
     }
+
+
+def test_paths_in_words():
+    assert (
+        families.beyond(0, 0, 6, "outcomes")
+        == "None of 6 more outcomes moves beyond its band after the agreement, and none does before it"
+    )
+    assert (
+        families.beyond(1, 2, 4, "measures")
+        == "1 of 4 more measures moves beyond its band after the agreement, and 2 do before it"
+    )
+    assert (
+        families.beyond(3, 1, 4, "measures")
+        == "3 of 4 more measures move beyond their bands after the agreement, and 1 does before it"
+    )
+
+
+def test_the_level_before_by_hand():
+    """Two treated councils exposed in 2021 and 2022; a third without a figure in its last year before."""
+    rows = [
+        ("a", 2020, 4.0, 2021),
+        ("a", 2021, 90.0, 2021),
+        ("b", 2020, 90.0, 2022),
+        ("b", 2021, 6.0, 2022),
+        ("b", 2022, 90.0, 2022),
+        ("n", 2020, 50.0, 0),
+        ("n", 2021, 50.0, 0),
+        ("n", 2022, 50.0, 0),
+    ]
+    frame = pd.DataFrame(rows, columns=["la_code", "year", "value", "first_year"])
+    held = inference.panel(frame)
+    assert families.level_before(held) == 5.0
+    # A council without a figure in its last year before cannot be compared, and plays no part.
+    gone = inference.panel(frame[(frame["la_code"] != "b") | (frame["year"] != 2021)])
+    assert families.level_before(gone) == 4.0
+
+
+def test_bases_words_and_thresholds_are_recorded(family):
+    book = Book()
+    families.record_bases(book, family)
+    families.record_words(book, family)
+    families.record_thresholds(book, "05_schools_and_settings", family)
+    for name, result in family.items():
+        level = families.base(result)
+        frame = panel.series(name)
+        signed = frame[frame["group"] == "safety_valve"]
+        # Counted in January: exposed the year after the signature, so the January of signing is the last before.
+        last = signed[signed["year"] == signed["signed_year"]]["value"].dropna()
+        assert level == pytest.approx(last.mean()) and book.facts[f"effect.{name}.base"][0] == level
+        assert book.facts[f"effect.{name}.mde_share"][0] == pytest.approx(100 * result.mde / level)
+        size = abs(result.main["estimate"])
+        way = "higher" if result.main["estimate"] > 0 else "lower"
+        assert book.facts[f"effect.{name}.says"][0] == f"{size:.1f} percentage points {way}"
+    stated = claims.tests()["TGT-06"]
+    share = 100 * stated.matters / families.base(family["independent_share"])
+    assert book.facts["threshold.TGT-06"][0] == pytest.approx(share)
+    assert not any(key.startswith("threshold.NAO") for key in book.facts)
+
+
+def test_an_effect_shown_as_nought_is_neither_higher_nor_lower(family):
+    result = family["mainstream_share"]
+    small = result.effects.assign(estimate=-0.04)
+    book = Book()
+    families.record_words(book, {"mainstream_share": replace(result, effects=small)})
+    assert book.facts["effect.mainstream_share.says"][0] == "neither higher nor lower"
+
+
+@pytest.mark.parametrize("chapter", ["04_requests_and_plans", "05_schools_and_settings", "06_children", "07_duties"])
+def test_no_smallest_effect_that_matters_is_above_a_tenth_of_the_level_before(chapter):
+    found = 0
+    for test in claims.tests().values():
+        if test.chapter != chapter or test.test != "effect":
+            continue
+        for name in test.outcomes:
+            scale = str(measures.get(name).scale)
+            level = 100.0
+            if scale != "log":
+                level = families.level_before(inference.panel(protocol.prepare(name), scale))
+            assert test.matters <= families.CEILING / 100 * level, f"{test.claim}: {test.matters} of {level:.3g}"
+            found += 1
+    assert found
+
+
+def compared(rows):
+    columns = ["measure", "name", "label", "estimate", "lower", "upper"]
+    rest = {"p_value": 0.5, "n_treated": 38, "n_control": 100, "first_year": 2016, "last_year": 2024}
+    return pd.DataFrame(rows, columns=columns).assign(**rest, outcome=lambda f: f["measure"].str.upper())
+
+
+def test_the_cut_that_moves_an_estimate_most_is_named():
+    frame = compared(
+        [
+            ("a", "main", "Main estimate", 1.0, -1.0, 3.0),
+            ("a", "tiny", "Without the two smallest councils", 1.5, 0.5, 2.5),
+            ("a", "covid", "Without 2020 and 2021", -0.5, -2.0, 1.0),
+        ]
+    )
+    book = Book()
+    families.record_moved(book, "x.a", frame, ["s"])
+    found = {key: value[0] for key, value in book.facts.items()}
+    assert found == {"x.a.moved": -0.5, "x.a.moved_by": "without 2020 and 2021", "x.a.cuts": 2, "x.a.cuts_clear": 1}
+
+
+def test_cuts_are_counted_and_shown():
+    frame = compared(
+        [
+            ("a", "main", "Main estimate", 1.0, -1.0, 3.0),
+            ("a", "covid", "Without 2020 and 2021", -0.5, -2.0, 1.0),
+            ("b", "main", "Main estimate", 1.0, 0.5, 1.5),
+            ("b", "doubtful", "Without doubtful figures", 1.0, 0.5, 1.5),
+            ("b", "covid", "Without 2020 and 2021", 2.0, -0.5, 4.5),
+            ("c", "main", "Main estimate", -1.0, -3.0, 1.0),
+            ("c", "covid", "Without 2020 and 2021", -2.0, -4.5, 0.5),
+        ]
+    )
+    book = Book()
+    families.record_cuts(book, "x", frame, ["s"])
+    assert {key: value[0] for key, value in book.facts.items()} == {
+        "x.outcomes": 3,
+        "x.turned": 1,
+        "x.clear": 1,
+        "x.clear_main": 1,
+    }
+    table = families.cuts_table(frame)
+    assert table["Outcome"].tolist() == ["A", "B", "C"]
+    assert table["Without doubtful figures"].tolist() == ["–", "1.00 (0.50 to 1.50)", "–"]
+    assert table["Without 2020 and 2021"].iloc[0] == "−0.50 (−2.00 to 1.00)"
+
+
+def test_cuts_are_those_of_variations():
+    made = families.cuts(dict.fromkeys(["attainment8"]))
+    assert list(made["name"]) == ["main", "noted", "boundaries", "covid"]
+    alone = variations.compare("attainment8", [variations.Variation("x", "x", skip=(2020, 2021))]).iloc[0]
+    assert made.iloc[-1]["estimate"] == alone["estimate"] != made.iloc[0]["estimate"]
+    assert set(made["outcome"]) == {measures.get("attainment8").short}
 
 
 def by_number(name, years):

@@ -3,7 +3,7 @@
 import pytest
 
 import send_world
-from helpers import panel, paths, people
+from helpers import inference, panel, paths, people, protocol
 from helpers.errors import AssessError
 
 
@@ -30,6 +30,24 @@ def test_percent_is_of_what_would_have_been():
     # 80 seen where 100 would have been: 20 fewer, a quarter of what is seen.
     assert made.value == pytest.approx(-made.base / 4)
     assert made.lower == pytest.approx(-made.base) and made.upper == pytest.approx(made.base / 5)
+
+
+def test_the_effect_in_one_year_is_the_mean_over_councils_of_that_years_effects():
+    study = inference.study(inference.panel(protocol.prepare("refusal_to_assess"), "level"))
+    cells = [
+        (int(n), att)
+        for cohort, year, att, n in zip(
+            study.grid.cohort, study.grid.year, study.att, study.n_treated_cell, strict=True
+        )
+        if year == 2024 >= cohort
+    ]
+    by_hand = sum(n * att for n, att in cells) / sum(n for n, _ in cells)
+    made = people.effect_in("refusal_to_assess", 2024)
+    assert made["estimate"] == pytest.approx(by_hand) and made["estimate"] != pytest.approx(study.overall, abs=1e-6)
+    assert made["lower"] < made["estimate"] < made["upper"]
+    assert made["estimate"] == pytest.approx(send_world.POINTS, abs=1)
+    # A measure in logs is reported in per cent.
+    assert people.effect_in("plans", 2025)["estimate"] == pytest.approx(send_world.PERCENT, abs=3)
 
 
 def test_impossible_effects_and_missing_years_are_errors():

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import send_world
-from helpers import claims, measures, panel, paths, prose, protocol, send_system
+from helpers import claims, families, measures, panel, paths, prose, protocol, send_system
 from helpers.facts import Facts, make
 
 FEW = ("requests", "plans", "refusal_to_assess", "new_plans")
@@ -78,7 +78,11 @@ def test_tables_hold_one_row_an_outcome(results):
     assert (path["Councils"] > 0).all() and path["Band lower"].le(path["Lower"] + 1e-9)[path["Lower"] != 0].all()
     assert set(send_system.bounds(results, ("plans",))["Departure allowed"]) >= {0.0, 1.0}
     whole = send_system.overview(results)
-    assert list(dict.fromkeys(whole["group"])) == ["Per cent", "Percentage points"]
+    assert list(dict.fromkeys(whole["group"])) == ["Numbers", "Shares refused"]
+    level = families.base(results["refusal_to_assess"])
+    row, main = whole.set_index("outcome").loc["refusal_to_assess"], results["refusal_to_assess"].main
+    assert row["estimate"] == pytest.approx(100 * main["estimate"] / level) and 15 < level < 30
+    assert whole.set_index("outcome").loc["plans", "lower"] == results["plans"].main["lower"]
     assert send_system.forest(results["plans"])["estimator"].iloc[0] == "Main estimate"
 
 
@@ -102,6 +106,23 @@ def test_every_outcome_is_a_measure_and_every_split_labels_treated_councils_only
 def test_agreement_of_the_two_series():
     made = send_system.agreement()
     assert made["n"] == 50 * 6 and made["largest"] < 0.5
+    close = round(made["within"] / 100 * 300)
+    assert made["says"] == ("every one of 300" if close == 300 else f"{close} of 300")
+
+
+def test_agreement_says_every_one_only_when_it_is(monkeypatch):
+    both = pd.DataFrame({"refusal_to_assess": [20.0] * 2000, "refusal_to_assess_sen2": [20.0] * 2000})
+    monkeypatch.setattr(panel, "several", lambda *a, **k: both)
+    assert send_system.agreement()["says"] == "every one of 2,000"
+    both.loc[0, "refusal_to_assess"] = 21.0
+    assert send_system.agreement()["says"] == "1,999 of 2,000"  # which rounds to 100%
+
+
+@pytest.mark.parametrize(
+    ("p", "words"), [(0.097, "just inside"), (0.02, "inside"), (0.1, "just outside"), (0.3, "outside")]
+)
+def test_where_a_p_stands_beside_a_level(p, words):
+    assert send_system.beside(p, 0.10) == words
 
 
 def test_people_and_trends_are_recorded(results):
@@ -111,6 +132,11 @@ def test_people_and_trends_are_recorded(results):
     refused = book.facts["system.people.refused"]
     assert refused.value % 10 == 0 and refused.lower < refused.value < refused.upper and refused.n == 20
     assert book.facts["system.people.plans"].value < 0
+    alone, year = book.facts["system.people.refused_2024"], book.facts["system.year.refusal_to_assess.2024"]
+    total = panel.series("requests", years=(2024, 2024)).query("group == 'safety_valve'")["value"].sum()
+    assert alone.value == pytest.approx(year.value * total / 100, abs=5) and alone.lower < alone.value < alone.upper
+    assert book.facts["system.people.plans_2025"].value < 0
+    assert book.facts["system.requests.safety_valve.latest"].value == total
     parts = [book.facts[f"system.share.plans.{p}"].value for p in ("common", "programme", "own")]
     assert sum(parts) == pytest.approx(100)
 

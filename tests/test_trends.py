@@ -62,6 +62,45 @@ def test_rates_are_means_over_councils_with_england():
     )
 
 
+def test_a_line_by_hand():
+    """Four points: slope 1, and errors of one up, one down about it."""
+    frame = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0, 4.0], "y": [1.0, 0.0, 3.0, 2.0, np.nan]})
+    made = trends.line(frame, "x", "y")
+    assert made.n == 4 and made.slope == pytest.approx(0.6)  # sum of (x - 1.5)(y - 1.5) = 3, over 5
+    e = frame["y"][:4] - (1.5 + 0.6 * (frame["x"][:4] - 1.5))
+    se = np.sqrt(4 / 2 * (((frame["x"][:4] - 1.5) * e) ** 2).sum()) / 5
+    t = 4.302652729911275  # 97.5% of Student's t with two degrees of freedom
+    assert (made.lower, made.upper) == pytest.approx((0.6 - t * se, 0.6 + t * se))
+    assert (made.x[0], made.x[-1]) == (0, 3) and (made.y[0], made.y[-1]) == pytest.approx((0.6, 2.4))
+    assert (made.low < made.y).all() and (made.y < made.high).all()
+    # The band of a line moved along the axis stays with the points.
+    moved = trends.line(frame.assign(x=frame["x"] - 10), "x", "y")
+    assert moved.high == pytest.approx(made.high) and moved.low == pytest.approx(made.low)
+    with pytest.raises(AssessError, match="three points that differ in x"):
+        trends.line(frame.assign(x=1.0), "x", "y")
+
+
+def test_the_line_is_that_of_pyfixest():
+    import pyfixest
+
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"x": rng.normal(size=60)})
+    frame["y"] = 0.4 * frame["x"] + frame["x"].abs() * rng.normal(size=60)
+    made, model = trends.line(frame, "x", "y"), pyfixest.feols("y ~ x", frame, vcov="HC1")
+    assert made.slope == pytest.approx(model.coef()["x"]) and made.p == pytest.approx(model.pvalue()["x"], rel=1e-6)
+    assert (made.lower, made.upper) == pytest.approx(tuple(model.confint().loc["x"]), rel=1e-6)
+
+
+def test_a_line_is_drawn_where_it_is():
+    from helpers import figures
+
+    frame = pd.DataFrame({"x": [0.0, 1.0, 2.0], "y": [1.0, 0.0, 3.0]})
+    made = trends.line(frame, "x", "y")
+    figure = trends.with_line(figures.scatter(frame, "x", "y", by=None, x_words="x", y_words="y"), made)
+    drawn = [line for line in figure.axes[0].lines if len(line.get_xdata()) == len(made.x)]
+    assert len(drawn) == 1 and drawn[0].get_ydata() == pytest.approx(made.y)
+
+
 def test_one_council_beside_england():
     made = trends.beside("Torbay", "requests")
     assert set(made["area"]) == {"Torbay", "England"} and len(made) == 12

@@ -684,7 +684,9 @@ def record_inspections(book: Any, frame: pd.DataFrame) -> None:
     lowest, best = exact_lowest(one[2], n, rest[2], m), exact_lowest(one[0], n, rest[0], m)
     book.fact("duties.inspections.held", n + m, unit="count", **at)
     book.fact("duties.inspections.safety_valve", n, unit="count", **at)
-    book.fact("duties.inspections.after", int(frame["after"].sum()), unit="count", n=n, **at)
+    after = int(frame["after"].sum())
+    book.fact("duties.inspections.after", after, unit="count", n=n, **at)
+    book.fact("duties.inspections.after_of", "all" if after == n else f"{after}", n=n, **at)
     for key, made in (("lowest", lowest), ("best", best)):
         book.fact(f"duties.inspections.{key}.safety_valve", made.one, unit="%", digits=0, n=n, **at)
         book.fact(f"duties.inspections.{key}.others", made.other, unit="%", digits=0, n=m, **at)
@@ -799,6 +801,21 @@ def slopes() -> dict[str, tuple[str, str, str, Slope]]:
     return made
 
 
+def record_band(book: Any, result: protocol.Protocol, event: int, sources: Sequence[str]) -> None:
+    """duties.band.OUTCOME.EVENT: an event-study estimate with its simultaneous band as interval."""
+    row = result.event_study.set_index("event_time").loc[event]
+    book.fact(
+        f"duties.band.{result.outcome}.{event}",
+        float(row["estimate"]),
+        unit=result.unit,
+        lower=float(row["band_lower"]),
+        upper=float(row["band_upper"]),
+        n=int(row["n_treated"]),
+        years=(result.main["first_year"], result.main["last_year"]),
+        sources=tuple(sources),
+    )
+
+
 def record_slopes(book: Any, made: Mapping[str, tuple[str, str, str, Slope]]) -> None:
     """duties.NAME with its interval and duties.NAME_p, for each of `slopes`; and how far the two slopes on refusals
     differ."""
@@ -852,13 +869,6 @@ def slopes_table(made: Mapping[str, tuple[str, str, str, Slope]]) -> pd.DataFram
     )
 
 
-def appeal_outcomes() -> int:
-    """How many columns of the tribunal file say how appeals ended (none in the files held so far)."""
-    header = (paths.raw() / "dfe" / "send_tribunal_appeals.csv").read_text(encoding="utf-8-sig").split("\n", 1)[0]
-    words = ("upheld", "dismissed", "conceded", "withdrawn", "outcome", "decided")
-    return sum(any(word in column.lower() for word in words) for column in header.split(","))
-
-
 def by_cohort(measure: str) -> pd.DataFrame:
     """The main estimate for each cohort against the same controls: label, estimate, lower, upper, p_value,
     n_treated."""
@@ -868,9 +878,10 @@ def by_cohort(measure: str) -> pd.DataFrame:
 
 
 def record_checks(book: Any, cuts: pd.DataFrame, rate: pd.DataFrame, late: pd.DataFrame, deficit: pd.DataFrame) -> None:
-    """duties.cut.MEASURE.NAME for each cut, duties.start.BASELINE.NAME for each comparison by start, their range with
+    """duties.cut.MEASURE.NAME for each cut and .moved and .moved_by (`families.record_moved`), duties.start.BASELINE.NAME for each comparison by start, their range with
     the main estimators of timeliness left to `checks_figure`, and duties.start.shrinks: by how much matching on
-    lateness brings the estimate nearer to nought (negative: it does not)."""
+    lateness brings the estimate nearer to nought (negative: it does not), and duties.start.late.controls: how many other
+    councils have a known lateness."""
     for prefix, frame, sources in (
         ("cut.timeliness", cuts, ("lait_sen",)),
         ("cut.appeal_rate", rate, ("send_tribunal_appeals",)),
@@ -887,6 +898,10 @@ def record_checks(book: Any, cuts: pd.DataFrame, rate: pd.DataFrame, late: pd.Da
                 sources=sources,
                 **held,
             )
+    families.record_moved(book, "duties.cut.timeliness", cuts, ("lait_sen",))
+    families.record_moved(book, "duties.cut.appeal_rate", rate, ("send_tribunal_appeals",), digits=2)
+    here = int(late.set_index("name").loc["all_controls", "n_control"])
+    book.fact("duties.start.late.controls", here, unit="count", sources=("lait_sen",))
     by = late.set_index("name")["estimate"]
     shrinks = abs(by["all_controls"]) - abs(by["matched_baseline"])
     book.fact("duties.start.shrinks", float(shrinks), unit="pp", digits=1, sources=("lait_sen",))

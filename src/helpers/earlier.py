@@ -141,6 +141,12 @@ def first_list(draws: int = 999) -> TwoByTwo:
     return two_by_two(rates, entry, draws=draws)
 
 
+def right() -> tuple[int, int]:
+    """How many councils the first version called Safety Valve, and how many of them have an agreement."""
+    named = set(lists()["safety_valve"])
+    return len(named), len(named & set(panel.councils("safety_valve")["la_name"]))
+
+
 def right_list(controls: str = "neither", draws: int = 999) -> TwoByTwo:
     """The same comparison with the agreements there were, at their year of signing.
 

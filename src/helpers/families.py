@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from helpers import measures, panel, protocol
+from helpers import claims, facts, measures, panel, protocol, variations
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from helpers import inference
 
 #: The checks of a robustness figure, main estimate first: estimator -> words short enough for the row of a panel.
 CHECKS: dict[str, str] = {
@@ -34,6 +36,11 @@ UNIT_WORDS = {
     "per 1,000 plans": "per 1,000",
     "per 100 pupils": "per 100",
 }
+#: The smallest effect that matters is at most this share of the level before the agreements (%): a larger one would let
+#: "no effect found" rest on a change that anyone would notice.
+CEILING = 10.0
+#: The cuts of `cuts` (names of `variations.known_problems`).
+PROBLEMS = ("main", "doubtful", "noted", "boundaries", "covid")
 #: Columns of `summary` whose numbers are p-values, for `book.table(digits=...)`.
 P_COLUMNS = {"p, analytic": 3, "p, randomisation": 3, "p, adjusted for the family": 3, "p, pre-trend": 3}
 
@@ -79,6 +86,151 @@ def spread(name: str) -> float:
     rows = panel.series(name)
     rows = rows[(rows["group"] != "safety_valve") & rows["value"].notna()]
     return float((rows["value"] - rows.groupby("year")["value"].transform("mean")).std())
+
+
+def base(result: protocol.Protocol) -> float:
+    """The level from which an effect is measured: the mean over Safety Valve councils, each in its last year before
+    exposure, in the outcome's own unit. 100 for an outcome in logs, whose effects are per cent already."""
+    return 100.0 if result.scale == "log" else level_before(result.study.panel)
+
+
+def level_before(held: inference.Panel) -> float:
+    """Mean value of treated councils in their last year before exposure, those without a figure for it left out. NaN
+    when none has one."""
+    import numpy as np
+
+    place = {int(year): i for i, year in enumerate(held.years)}
+    rows = zip(held.values, held.first, strict=True)
+    found = [row[place[first - 1]] for row, first in rows if first - 1 in place]
+    known = [value for value in found if np.isfinite(value)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def record_bases(book: Any, results: Mapping[str, protocol.Protocol], sources: Sequence[str] = ()) -> None:
+    """For every outcome in levels effect.OUTCOME.base (`base`, in the unit of the measure) and .mde_share, the smallest
+    detectable effect as a share of it (%)."""
+    for name, result in results.items():
+        if result.scale == "log":
+            continue
+        level, unit = base(result), str(measures.get(name).unit)
+        for key, value, given in (("base", level, unit), ("mde_share", 100 * result.mde / level, "%")):
+            book.fact(
+                f"effect.{name}.{key}",
+                value,
+                unit=given,
+                digits=0 if key == "mde_share" else None,
+                n=int(result.main["n_treated"]),
+                years="last before exposure",
+                sources=tuple(sources),
+            )
+
+
+def record_words(book: Any, results: Mapping[str, protocol.Protocol], sources: Sequence[str] = ()) -> None:
+    """effect.OUTCOME.says: the average effect as it stands before "than expected", "6.0 percentage points higher", or
+    "neither higher nor lower" when the number shown would be nought."""
+    for name, result in results.items():
+        estimate = float(result.main["estimate"])
+        size = facts.shown(abs(estimate), result.unit)
+        seen = any(digit in size.removesuffix(result.unit) for digit in "123456789")
+        words = f"{size} {'higher' if estimate > 0 else 'lower'}" if seen else "neither higher nor lower"
+        book.fact(
+            f"effect.{name}.says",
+            words,
+            n=int(result.main["n_treated"]),
+            years=(result.main["first_year"], result.main["last_year"]),
+            sources=tuple(sources),
+        )
+
+
+def record_thresholds(
+    book: Any, chapter: str, results: Mapping[str, protocol.Protocol], sources: Sequence[str] = ()
+) -> None:
+    """threshold.CLAIM: the smallest effect that matters for each claim of a chapter tested on an effect, as a share of
+    `base` (%; the largest share where a claim has several outcomes). The ceiling on it is CEILING."""
+    for test in claims.tests().values():
+        mine = [results[name] for name in test.outcomes if name in results]
+        if test.chapter != chapter or test.test != "effect" or not mine:
+            continue
+        book.fact(
+            f"threshold.{test.claim}",
+            max(100 * test.matters / base(result) for result in mine),
+            unit="%",
+            digits=0,
+            n=len(mine),
+            years="last before exposure",
+            sources=tuple(sources),
+        )
+
+
+def record_moved(
+    book: Any, key: str, frame: pd.DataFrame, sources: Sequence[str], unit: str = "pp", digits: int = 1
+) -> None:
+    """What a frame of `variations.compare` shows (its first row the main estimate): KEY.moved, the estimate of the cut
+    that is furthest from it; KEY.moved_by, that cut in words; KEY.cuts, how many there are; KEY.cuts_clear, how many of
+    their intervals leave out nought."""
+    main, rest = frame.iloc[0], frame.iloc[1:]
+    row = rest.loc[(rest["estimate"] - main["estimate"]).abs().idxmax()]
+    at = {"years": (int(row["first_year"]), int(row["last_year"])), "sources": tuple(sources)}
+    book.fact(
+        f"{key}.moved",
+        row["estimate"],
+        unit=unit,
+        digits=digits,
+        lower=row["lower"],
+        upper=row["upper"],
+        p=row["p_value"],
+        n=int(row["n_treated"]),
+        **at,
+    )
+    book.fact(f"{key}.moved_by", row["label"][0].lower() + row["label"][1:], **at)
+    clear = int(((rest["lower"] > 0) | (rest["upper"] < 0)).sum())
+    book.fact(f"{key}.cuts", len(rest), unit="count", sources=tuple(sources))
+    book.fact(f"{key}.cuts_clear", clear, unit="count", n=len(rest), sources=tuple(sources))
+
+
+def cuts(results: Mapping[str, protocol.Protocol], names: Sequence[str] = PROBLEMS) -> pd.DataFrame:
+    """The main estimate of several outcomes with known problems of the data left out one at a time: outcome (its short
+    name), measure, and the columns of `variations.compare`. `names`: which of `variations.known_problems`, "main" among
+    them; a cut that leaves nothing to compare is not there."""
+    import pandas as pd
+
+    frames = []
+    for measure in results:
+        found = [v for v in variations.known_problems(measure) if v.name in names]
+        frames.append(variations.compare(measure, found).assign(outcome=measures.get(measure).short, measure=measure))
+    made = pd.concat(frames, ignore_index=True)
+    return made[["outcome", "measure", *[c for c in made.columns if c not in ("outcome", "measure")]]]
+
+
+def record_cuts(book: Any, key: str, frame: pd.DataFrame, sources: Sequence[str]) -> None:
+    """What a frame of `cuts` shows: KEY.outcomes, KEY.turned (how many estimates change sign in some cut), KEY.clear (how
+    many intervals leave out nought in some cut) and KEY.clear_main (in the main estimate)."""
+    main = frame[frame["name"] == "main"].set_index("measure")
+    rest = frame[frame["name"] != "main"]
+    turned = rest["estimate"] * rest["measure"].map(main["estimate"]) < 0
+    clear = (frame["lower"] > 0) | (frame["upper"] < 0)
+    counts = {
+        "outcomes": len(main),
+        "turned": rest.loc[turned, "measure"].nunique(),
+        "clear": frame.loc[clear & (frame["name"] != "main"), "measure"].nunique(),
+        "clear_main": int((clear & (frame["name"] == "main")).sum()),
+    }
+    years = (int(frame["first_year"].min()), int(frame["last_year"].max()))
+    for name, count in counts.items():
+        book.fact(f"{key}.{name}", int(count), unit="count", n=len(main), years=years, sources=tuple(sources))
+
+
+def cuts_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame of `cuts` as a table: one row an outcome, one column a cut, "-0.36 (-1.66 to 0.95)"."""
+    import pandas as pd
+
+    said = [
+        f"{facts.number(row.estimate, 2)} ({facts.number(row.lower, 2)} to {facts.number(row.upper, 2)})"
+        for row in frame.itertuples()
+    ]
+    wide = frame.assign(said=said).pivot(index="outcome", columns="label", values="said")
+    wide = wide.reindex(index=list(dict.fromkeys(frame["outcome"])), columns=list(dict.fromkeys(frame["label"])))
+    return pd.DataFrame(wide.fillna("–").rename_axis(columns=None).reset_index().rename(columns={"outcome": "Outcome"}))
 
 
 def standardised(results: Mapping[str, protocol.Protocol]) -> pd.DataFrame:
@@ -139,25 +291,48 @@ def record_checks(book: Any, key: str, frame: pd.DataFrame, sources: Sequence[st
     _record(book, key, frame, counts, sources)
 
 
-def record_paths(book: Any, key: str, frame: pd.DataFrame, sources: Sequence[str]) -> None:
+def record_paths(book: Any, key: str, frame: pd.DataFrame, sources: Sequence[str], what: str = "outcomes") -> None:
     """What a frame of `paths` shows: KEY.outcomes, KEY.before and KEY.after: in how many paths the simultaneous band
-    leaves out nought somewhere before or after the agreement, at event times with enough councils (`used`)."""
+    leaves out nought somewhere before or after the agreement, at event times with enough councils (`used`); and
+    KEY.says, the same as a sentence about the outcomes, called `what`."""
     apart = ((frame["band_lower"] > 0) | (frame["band_upper"] < 0)) & frame["used"]
     counts = {"outcomes": frame["measure"].nunique()}
     for name, side in (("before", frame["event_time"] < 0), ("after", frame["event_time"] >= 0)):
         counts[name] = frame.loc[apart & side, "measure"].nunique()
     _record(book, key, frame, counts, sources)
+    book.fact(
+        f"{key}.says",
+        beyond(counts["after"], counts["before"], counts["outcomes"], what),
+        n=int(counts["outcomes"]),
+        years=_years(frame),
+        sources=sources,
+    )
+
+
+def beyond(after: int, before: int, of: int, what: str) -> str:
+    """A sentence from numbers of outcomes: None of 6 more outcomes moves beyond its band after the agreement, and 1 does
+    before it."""
+
+    def many(count: int, verb: str, verbs: str) -> str:
+        return f"{count or 'none'} {verbs if count > 1 else verb}"
+
+    first = f"{after or 'None'} of {of} more {what} {'move beyond their' if after > 1 else 'moves beyond its'} band"
+    return f"{first}{'s' if after > 1 else ''} after the agreement, and {many(before, 'does', 'do')} before it"
+
+
+def _years(frame: pd.DataFrame) -> tuple[int, int]:
+    years = sorted(int(year) for span in frame["years"].unique() for year in span.split(" to "))
+    return years[0], years[-1]
 
 
 def _record(book: Any, key: str, frame: pd.DataFrame, counts: Mapping[str, Any], sources: Sequence[str]) -> None:
-    years = sorted(int(year) for span in frame["years"].unique() for year in span.split(" to "))
     for name, count in counts.items():
         book.fact(
             f"{key}.{name}",
             int(count),
             unit="count",
             n=int(counts["outcomes"]),
-            years=(years[0], years[-1]),
+            years=_years(frame),
             sources=sources,
         )
 

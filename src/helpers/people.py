@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from helpers import panel
+from helpers import estimation, inference, measures, panel, protocol
 from helpers.errors import AssessError
 
 
@@ -30,6 +30,20 @@ def total(measure: str, year: int, group: str = "safety_valve") -> tuple[float, 
     if known.empty:
         raise AssessError(f"No {group} council has {measure} in {year}.")
     return float(known["value"].sum()), len(known)
+
+
+def effect_in(measure: str, year: int) -> dict[str, float]:
+    """The effect of the agreements in one year alone, by the main estimator: each cohort's effect in that year, weighted
+    by its councils. Keys estimate, lower, upper (95%), in percentage points or, for measures in logs, per cent.
+
+    The exposed years of Safety Valve councils other than `year` are left out, so that only that year's effects enter.
+    """
+    data = protocol.prepare(measure)
+    exposed = (data["first_year"] > 0) & (data["year"] >= data["first_year"])
+    scale = str(measures.get(measure).scale)
+    found = inference.study(inference.panel(data[~exposed | (data["year"] == year)], scale))
+    made = estimation.reported(found.overall, found.se, scale)
+    return {"estimate": made.estimate, "lower": made.lower, "upper": made.upper}
 
 
 def from_points(effect: Mapping[str, Any], measure: str, year: int) -> Count:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from helpers import estimation, inference, measures, panel, protocol, trends, variations
+from helpers import estimation, families, inference, measures, panel, protocol, trends, variations
 from helpers.errors import AssessError
 
 if TYPE_CHECKING:
@@ -27,11 +27,17 @@ OUTCOMES: dict[str, str] = {
     "new_plans_per_1000": "New plans per 1,000",
     "plans_per_1000": "Plans per 1,000",
 }
+CHAPTER = "04_requests_and_plans"
 DBV_OUTCOME = "new_plans_dbv"
 #: Tranche of Delivering Better Value -> first exposed calendar year. The contract dates from June 2022 and grants from
 #: 2023; councils whose tranche is not stated are taken to be of the third, a year later.
 DBV_EXPOSED: dict[str, int] = {"1": 2023, "2": 2023, "unknown": 2024}
-HEADS = {"%": "Per cent", "pp": "Percentage points", "per 1,000 people": "Per 1,000 people aged 0 to 25"}
+HEADS = {"%": "Numbers", "pp": "Shares refused", "per 1,000 people": "Per 1,000 people aged 0 to 25"}
+#: The year whose own effects are set beside the average over all years: flows, and plans counted in January.
+OWN_YEAR = 2024
+OWN_JANUARY = 2025
+#: The randomisation p below which the verdict rule may call a partly supported claim moderate.
+MODERATE = 0.10
 
 
 def latest(measure: str) -> int:
@@ -82,8 +88,14 @@ def span(*names: str) -> tuple[int, int]:
 
 
 def record(book: Any, results: Mapping[str, protocol.Protocol]) -> pd.Series:
-    """Record facts and effects of all outcomes as one family; returns adjusted p-values by outcome."""
-    return protocol.record(_Sourced(book), *results.values())
+    """Record facts and effects of all outcomes as one family, with what `families.record_bases`, `.record_words` and
+    `.record_thresholds` add; returns adjusted p-values by outcome."""
+    adjusted = protocol.record(_Sourced(book), *results.values())
+    families.record_bases(_Sourced(book), results)
+    families.record_words(_Sourced(book), results)
+    known = [name for name in results if name != DBV_OUTCOME]
+    families.record_thresholds(book, CHAPTER, results, sources(*known))
+    return adjusted
 
 
 def words(outcome: str) -> str:
@@ -94,7 +106,8 @@ def words(outcome: str) -> str:
 
 
 def overview(results: Mapping[str, protocol.Protocol], without: tuple[str, ...] = (DBV_OUTCOME,)) -> pd.DataFrame:
-    """Main estimates of all outcomes for a forest figure: [group, outcome, estimator, estimate, lower, upper]."""
+    """Main estimates of all outcomes on one scale for a forest figure, as per cent of the level before
+    (`families.base`): [group, outcome, estimator, estimate, lower, upper]."""
     import pandas as pd
 
     rows = [
@@ -102,7 +115,7 @@ def overview(results: Mapping[str, protocol.Protocol], without: tuple[str, ...] 
             "group": HEADS.get(r.unit, r.unit),
             "outcome": name,
             "estimator": OUTCOMES[name],
-            **{k: float(r.main[k]) for k in ("estimate", "lower", "upper")},
+            **{k: 100 * float(r.main[k]) / families.base(r) for k in ("estimate", "lower", "upper")},
         }
         for name, r in results.items()
         if name not in without
@@ -208,14 +221,16 @@ def bounds(results: Mapping[str, protocol.Protocol], names: tuple[str, ...]) -> 
     return made
 
 
-def agreement() -> dict[str, float]:
-    """How the long series of the refusal rate agrees with the counts: council-years in both, share (%) within 0.1 of a
-    point, largest gap (points)."""
+def agreement() -> dict[str, Any]:
+    """How the long series of the refusal rate agrees with the counts: council-years in both (n), share of them within
+    0.1 of a point (within, %), the same in words (says), largest gap (points)."""
     both = panel.several(["refusal_to_assess", "refusal_to_assess_sen2"], groups=False).dropna()
     if both.empty:
         raise AssessError("No council-year has both refusal rates.")
     gap = (both["refusal_to_assess"] - both["refusal_to_assess_sen2"]).abs()
-    return {"n": len(both), "within": float(100 * (gap <= 0.1).mean()), "largest": float(gap.max())}
+    close, n = int((gap <= 0.1).sum()), len(both)
+    says = f"every one of {n:,}" if close == n else f"{close:,} of {n:,}"
+    return {"n": n, "within": 100 * close / n, "says": says, "largest": float(gap.max())}
 
 
 def as_published(measure: str) -> pd.DataFrame:
@@ -243,7 +258,7 @@ def robustness(results: Mapping[str, protocol.Protocol], measure: str) -> pd.Dat
 
 
 def record_robustness(book: Any, measure: str, made: pd.DataFrame) -> None:
-    """sensitivity.MEASURE.NAME for each variation but the main one."""
+    """sensitivity.MEASURE.NAME for each variation but the main one, and what `families.record_moved` adds."""
     unit = "%" if measures.get(measure).scale == "log" else "pp"
     for row in made[made["name"] != "main"].to_dict("records"):
         book.fact(
@@ -257,6 +272,9 @@ def record_robustness(book: Any, measure: str, made: pd.DataFrame) -> None:
             years=(row["first_year"], row["last_year"]),
             sources=(*sources(measure), *(("ehc_requests",) if row["name"] == "as_published" else ())),
         )
+    families.record_moved(
+        book, f"sensitivity.{measure}", made.rename(columns={"estimator": "label"}), sources(measure), unit
+    )
 
 
 def splits(conditions: pd.DataFrame, agreements: pd.DataFrame) -> dict[str, pd.Series]:
@@ -351,15 +369,25 @@ def record_trends(book: Any, last: int, plans_last: int) -> None:
 
 def record_people(book: Any, results: Mapping[str, protocol.Protocol], last: int, plans_last: int) -> None:
     """system.people.refused (families a year), .plans (plans in force) with intervals, rounded to ten, and their
-    bases."""
+    bases; .refused_2024 and .plans_2025, the same by the effects of that year alone, and system.year.MEASURE.YEAR, those
+    effects."""
     from helpers import people
 
+    alone = {
+        "refusal_to_assess": people.effect_in("refusal_to_assess", OWN_YEAR),
+        "plans": people.effect_in("plans", OWN_JANUARY),
+    }
+    for (name, effect), unit, year in zip(alone.items(), ("pp", "%"), (OWN_YEAR, OWN_JANUARY), strict=True):
+        held = {"value": effect["estimate"], "lower": effect["lower"], "upper": effect["upper"], "unit": unit}
+        book.fact(f"system.year.{name}.{year}", **held, years=year, sources=sources(name))
     for key, made, name in (
         ("refused", people.from_points(results["refusal_to_assess"].main, "requests", last), "requests"),
         ("plans", people.from_percent(results["plans"].main, "plans", plans_last), "plans"),
+        (f"refused_{OWN_YEAR}", people.from_points(alone["refusal_to_assess"], "requests", OWN_YEAR), "requests"),
+        (f"plans_{OWN_JANUARY}", people.from_percent(alone["plans"], "plans", OWN_JANUARY), "plans"),
     ):
         value, lower, upper = (int(round(x, -1)) for x in (made.value, made.lower, made.upper))
-        from_ = sources(name, "refusal_to_assess") if key == "refused" else sources(name)
+        from_ = sources(name, "refusal_to_assess") if key.startswith("refused") else sources(name)
         book.fact(
             f"system.people.{key}",
             value,
@@ -370,6 +398,8 @@ def record_people(book: Any, results: Mapping[str, protocol.Protocol], last: int
             years=made.year,
             sources=from_,
         )
+        if key not in ("refused", "plans"):
+            continue
         book.fact(
             f"system.{name}.safety_valve.latest",
             made.base,
@@ -449,10 +479,17 @@ def record_checks(
             )
 
 
+def beside(p: float, level: float) -> str:
+    """Where a p-value stands against a level: inside (below) or outside, and "just" when it is within a tenth of it."""
+    near = "just " if abs(p - level) <= level / 10 else ""
+    return f"{near}{'inside' if p < level else 'outside'}"
+
+
 def record_readings(book: Any, results: Mapping[str, protocol.Protocol], cuts: pd.DataFrame) -> None:
     """What sentences choose their words by: system.pretrend.OUTCOME (p less 5%), system.range.* (smallest and largest
-    point estimates), system.silent of system.outcomes (intervals that include zero), system.dbv_room (the lower end
-    less the contract's aim), system.less_than_earlier (our estimate less the earlier one)."""
+    point estimates) and .silent (other estimators' intervals that include zero), system.moderate.OUTCOME (`beside` the
+    rule's level), system.silent of system.outcomes (intervals that include zero), system.dbv_room (the lower end less
+    the contract's aim), system.less_than_earlier (our estimate less the earlier one)."""
     for name in ("refusal_to_assess", "requests", "plans"):
         book.fact(
             f"system.pretrend.{name}",
@@ -472,6 +509,22 @@ def record_readings(book: Any, results: Mapping[str, protocol.Protocol], cuts: p
             years=span("refusal_to_assess"),
             sources=sources("refusal_to_assess"),
         )
+    others = forest(results["refusal_to_assess"]).iloc[1:-1]
+    book.fact(
+        "system.range.estimators.refusal_to_assess.silent",
+        int(((others["lower"] <= 0) & (others["upper"] >= 0)).sum()),
+        unit="count",
+        n=len(others),
+        years=span("refusal_to_assess"),
+        sources=sources("refusal_to_assess"),
+    )
+    book.fact(
+        "system.moderate.refusal_to_assess",
+        beside(results["refusal_to_assess"].ri_p, MODERATE),
+        n=int(results["refusal_to_assess"].main["n_treated"]),
+        years=span("refusal_to_assess"),
+        sources=sources("refusal_to_assess"),
+    )
     for key, value in (("low", cuts["estimate"].min()), ("high", cuts["estimate"].max())):
         book.fact(
             f"system.range.cuts.plans.{key}",
@@ -692,11 +745,17 @@ def earlier_table(book: Any, draws: int = protocol.DRAWS) -> pd.DataFrame:
         "replication.treated_gap",
         gap,
         unit="pp",
-        digits=1,
+        digits=2,
         n=made["right_list"][1].n_treated,
         years=(2019, 2024),
         sources=("ehc_requests",),
     )
+    first = made["first_list"][1].difference - float(book.get("policy.lsa.first_did").value)
+    at = {"years": (2019, 2024), "sources": ("ehc_requests",)}
+    book.fact("replication.first_gap", abs(first), unit="pp", digits=2, n=made["first_list"][1].n_treated, **at)
+    listed, right = earlier.right()
+    book.fact("replication.first_listed", listed, unit="count", sources=("agreements",))
+    book.fact("replication.first_right", right, unit="count", n=listed, sources=("agreements",))
     heads = [
         "Comparison",
         "Treated before",

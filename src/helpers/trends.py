@@ -15,7 +15,9 @@ from helpers import councils, measures, panel, paths
 from helpers.errors import AssessError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from matplotlib.figure import Figure
 
 #: Titles that say more than a measure's short name where the panel stands alone.
 TITLES = {"plans": "Plans in January"}
@@ -138,6 +140,56 @@ def decompose(name: str) -> Shares:
         councils=int(frame["la_code"].nunique()),
         years=(int(frame["year"].min()), int(frame["year"].max())),
     )
+
+
+@dataclass(frozen=True)
+class Line:
+    """A straight line through points: slope with its 95% interval, p and number of points; and, along `x`, the line
+    (`y`) with the 95% band of its mean (`low`, `high`)."""
+
+    slope: float
+    lower: float
+    upper: float
+    p: float
+    n: int
+    x: np.ndarray
+    y: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def line(frame: pd.DataFrame, x: str, y: str) -> Line:
+    """Least squares of column `y` on column `x`, missing left out, with errors that allow for unequal spread (HC1) and
+    Student's t. Raises AssessError for fewer than three points, or when `x` does not vary."""
+    import numpy as np
+    from scipy import stats
+
+    held = frame[[x, y]].dropna().to_numpy(dtype=float)
+    n = len(held)
+    if n < 3 or np.ptp(held[:, 0]) == 0:
+        raise AssessError(f"A line of {y} on {x} needs three points that differ in {x}: {n} given.")
+    design = np.column_stack([np.ones(n), held[:, 0]])
+    inverse = np.linalg.inv(design.T @ design)
+    beta = inverse @ design.T @ held[:, 1]
+    score = design * (held[:, 1] - design @ beta)[:, None]
+    cover = n / (n - 2) * inverse @ (score.T @ score) @ inverse
+    t = float(stats.t.ppf(0.975, n - 2))
+    along = np.linspace(held[:, 0].min(), held[:, 0].max(), 50)
+    grid = np.column_stack([np.ones(50), along])
+    mean, reach = grid @ beta, t * np.sqrt(np.einsum("ij,jk,ik->i", grid, cover, grid))
+    slope, se = float(beta[1]), float(np.sqrt(cover[1, 1]))
+    p = float(2 * stats.t.sf(abs(slope) / se, n - 2)) if se > 0 else 0.0
+    return Line(slope, slope - t * se, slope + t * se, p, n, along, mean, mean - reach, mean + reach)
+
+
+def with_line(figure: Figure, fitted: Line) -> Figure:
+    """The same scatter plot with a line and its band behind the points."""
+    from helpers import figures
+
+    axes = figure.axes[0]
+    axes.fill_between(fitted.x, fitted.low, fitted.high, color=figures.MUTED, alpha=0.15, linewidth=0, zorder=1)
+    axes.plot(fitted.x, fitted.y, color=figures.MUTED, linewidth=1.6, zorder=1.5)
+    return figure
 
 
 def band(label: str) -> str:
