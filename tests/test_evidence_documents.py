@@ -161,7 +161,7 @@ class Recorder:
 def slips(*rows: tuple[str, str, int, str, float, str]) -> pd.DataFrame:
     """Rows of `slippage`: council, measure, year, what the outturn is, pounds over plan, grade."""
     frame = pd.DataFrame(rows, columns=["council", "measure", "year", "outturn_kind", "slip", "grade"])
-    return frame.assign(la_code=frame["council"], slip_pct=frame["slip"] / 10)
+    return frame.assign(la_code=frame["council"], slip_pct=frame["slip"] / 10, planned=0.0, outturn=frame["slip"])
 
 
 SLIPS = slips(
@@ -181,14 +181,23 @@ def test_a_council_s_year_counts_once() -> None:
     assert kept["slip"].tolist() == [20, 8, -2, 5]
 
 
-def test_outturns_are_counted_apart_from_forecasts() -> None:
+def test_outturns_are_counted_apart_from_forecasts(monkeypatch: pytest.MonkeyPatch) -> None:
     book = Recorder()
-    document_facts._counted(book, "firm", documents.council_years(SLIPS[SLIPS["grade"] != "weak"]))  # type: ignore[arg-type]
+    standing = pd.DataFrame({"council": ["Bury", "Kent"], "standing": ["off plan", "on plan"]})
+    found = pd.DataFrame({"la_code": ["Bury"], "kind": ["planned"], "grade": ["weak"]})
+    monkeypatch.setattr(documents, "balances", lambda name: found)
+    monkeypatch.setattr(documents, "named", lambda claim: ["Bury", "Kent", "Stoke-on-Trent"])
+    document_facts.outturn(book, SLIPS, standing)  # type: ignore[arg-type]
     got = {k.removeprefix("plan_outturn.").removesuffix(".firm"): v for k, v in book.facts.items()}
     assert (got["compared"], got["over"], got["not_over"], got["over_councils"]) == (3, 2, 1, 2)
     assert (got["actual.compared"], got["actual.over"], got["actual.not_over"]) == (2, 1, 1)
     assert (got["forecast.compared"], got["forecast.over"]) == (1, 1)
     assert book.n["plan_outturn.actual.over.firm"] == 2
+    assert (got["compared.all"], got["over.all"]) == (4, 3)
+    # Of three councils named two have figures, one is over plan, and one is off plan in words.
+    assert (got["named"], got["named.compared"], got["named.over"], got["named.off"]) == (3, 2, 1, 1)
+    assert got["named.compared_names"] == "Bury and Kent"
+    assert (book.facts["plan_outturn.with_plan"], book.facts["plan_outturn.with_plan.firm"]) == (1, 0)
 
 
 def test_promises_forecasts_and_weak_rows_are_counted_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +277,7 @@ def test_the_acts_are_those_the_evidence_may_hold(monkeypatch: pytest.MonkeyPatc
 
 
 def test_standing_takes_the_best_grade_on_either_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    codes = ["1", "2", "3", "4", "5", "6"]
+    codes = ["1", "2", "3", "4", "5", "6", "7", "8"]
     held = {
         "effects": pd.DataFrame(
             [("1", "on track", "strong"), ("2", "off track", "middle"), ("2", "on track", "strong"), ("3", "on track", "weak"),
@@ -282,7 +291,7 @@ def test_standing_takes_the_best_grade_on_either_side(monkeypatch: pytest.Monkey
     }  # fmt: skip
     monkeypatch.setattr(documents, "table", held.__getitem__)
     monkeypatch.setattr(documents, "members", lambda: pd.DataFrame({"la_code": codes}))
-    firm = pd.DataFrame({"la_code": ["1", "3"], "slip": [-1.0, 2.0], "grade": ["strong", "weak"]})
+    firm = pd.DataFrame({"la_code": ["7", "8", "3"], "slip": [-1.0, 2.0, 2.0], "grade": ["strong", "middle", "weak"]})
     made = documents.standing(firm).set_index("la_code")
     assert made["standing"].to_dict() == {
         "1": "on plan",
@@ -291,8 +300,10 @@ def test_standing_takes_the_best_grade_on_either_side(monkeypatch: pytest.Monkey
         "4": "weak evidence only",
         "5": "off plan",
         "6": "nothing found",
+        "7": "on plan",
+        "8": "off plan",
     }
-    assert made["weaker"].to_dict() == {"1": "", "2": "", "3": "on plan", "4": "both", "5": "", "6": ""}
+    assert made["weaker"].to_dict() == {"3": "on plan", "4": "both"} | dict.fromkeys("125678", "")
 
 
 def test_tables_for_readers_hold_no_raw_names() -> None:

@@ -283,20 +283,20 @@ def _torbay(book: Book) -> None:
 
 
 def _counted(book: Book, name: str, frame: pd.DataFrame) -> None:
-    """plan_outturn.compared, .over and their councils for council-years called `name`; then for outturns and forecasts alone."""
-    kinds = {"": frame, "actual.": frame[frame["outturn_kind"] == "actual"]}
-    kinds["forecast."] = frame[frame["outturn_kind"] != "actual"]
-    for kind, part in kinds.items():
-        over = part[part["slip"] > 0]
-        told = {
-            "compared": (len(part), len(frame)),
-            "compared_councils": (part["la_code"].nunique(), None),
-            "over": (len(over), len(part)),
-            "not_over": (len(part) - len(over), len(part)),
-            "over_councils": (over["la_code"].nunique(), None),
-        }
-        for measure, (value, n) in told.items():
-            book.fact(f"plan_outturn.{kind}{measure}.{name}", int(value), "count", n=n, sources=["trajectories"])
+    """plan_outturn.NAME, of council-years: those compared, those over plan and not, and the councils of both."""
+    over = frame[frame["slip"] > 0]
+    told = {
+        "compared": len(frame),
+        "compared_councils": frame["la_code"].nunique(),
+        "over": len(over),
+        "not_over": len(frame) - len(over),
+        "over_councils": over["la_code"].nunique(),
+    }
+    where, _, grade = name.rpartition(".")
+    for measure, value in told.items():
+        n = len(frame) if measure in {"over", "not_over"} else None
+        parts = ("plan_outturn", where, measure, grade)
+        book.fact(".".join(p for p in parts if p), int(value), "count", n=n, sources=["trajectories"])
 
 
 def _named(book: Book, firm: pd.DataFrame, standing: pd.DataFrame) -> None:
@@ -322,6 +322,8 @@ def outturn(book: Book, slips: pd.DataFrame, standing: pd.DataFrame) -> None:
     """
     firm = documents.council_years(slips[slips["grade"].isin(_FIRM)])
     _counted(book, "firm", firm)
+    _counted(book, "actual.firm", firm[firm["outturn_kind"] == "actual"])
+    _counted(book, "forecast.firm", firm[firm["outturn_kind"] != "actual"])
     _counted(book, "all", documents.council_years(slips))
     _named(book, firm, standing)
     book.fact("plan_outturn.median", firm["slip"].median() / 1e6, "gbp_m", n=len(firm), sources=["trajectories"])
