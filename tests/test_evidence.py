@@ -136,6 +136,33 @@ def test_a_repeated_row_is_named(project: Path) -> None:
         evidence.load("conditions")
 
 
+def test_rows_of_weak_documents_are_left_out_unless_asked_for(project: Path) -> None:
+    assert evidence.load("documents").set_index("doc_id").loc["D013", "grade"] == "weak"
+    for name in ("trajectories", "conditions", "effects", "transfers"):
+        before = len(evidence.load(name)), len(evidence.load(name, weak=True))
+        append(project / f"{name}.csv", **{**GOOD[name], "doc_id": "D013"})
+        assert (len(evidence.load(name)), len(evidence.load(name, weak=True))) == (before[0], before[1] + 1)
+        kept = evidence.load(name)
+        assert "weak" not in set(kept["grade"]) and list(kept.index) == list(range(len(kept)))
+    assert set(evidence.normalise_all()["transfers"]["grade"]) == {"strong", "middle", "weak"}
+
+
+def test_an_act_has_the_grade_of_its_document(project: Path) -> None:
+    append(project / "events.csv", **GOOD["events"])
+    events = evidence.load("events")
+    assert events["grade"].iloc[-1] == ""  # no document, no grade
+    assert set(events.loc[events["doc_id"] == "D013", "grade"]) == {"weak"}
+    assert set(events.loc[events["doc_id"] == "D091", "grade"]) == {"strong"}
+
+
+def test_short_forms_are_written_out_for_readers_and_not_for_grading(project: Path) -> None:
+    documents = evidence.load("documents").set_index("doc_id")
+    assert documents.loc["D108", "body"] == "Local Democracy Reporting Service on finance report"
+    assert documents.loc["D071", "body"] == "BBC/Local Democracy Reporting Service (mirror)"
+    assert documents.loc["D071", "grade"] == "weak"  # graded by the body as printed
+    assert evidence._spelled("LDRS and LDRSX") == "Local Democracy Reporting Service and LDRSX"
+
+
 def test_one_bad_row_stops_all_tables(project: Path) -> None:
     append(project / "transfers.csv", **{**GOOD["transfers"], "la_name": "Nowhere"})
     with pytest.raises(AssessError, match=r"transfers\.csv"):

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from helpers.chapter import Book
 
 _FIRM = ("strong", "middle")
+_OFF = ("off plan", "both, at different times")
+_KINDS = {"actual": "an outturn", "forecast": "a forecast"}
 
 
 def _key(name: str) -> str:
@@ -33,10 +35,10 @@ def coverage(book: Book, frame: pd.DataFrame) -> None:
     book.fact("documents.fewest", int(frame["documents"].min()), "count", sources=["documents"])
     book.fact("documents.none_strong", int((frame["strong"] == 0).sum()), "count", n=len(frame), sources=["documents"])
     forums = documents.pages_of_forums()
-    book.fact("documents.forum.papers", len(forums), "count", sources=["documents"])
-    book.fact(
-        "documents.forum.councils", int(forums["la_code"].nunique()), "count", n=len(frame), sources=["documents"]
-    )
+    firm = forums[forums["grade"].isin(_FIRM)]
+    book.fact("documents.forum.papers", len(firm), "count", sources=["documents"])
+    book.fact("documents.forum.councils", int(firm["la_code"].nunique()), "count", n=len(frame), sources=["documents"])
+    book.fact("documents.forum.weak", len(forums) - len(firm), "count", sources=["documents"])
 
 
 def conditions(book: Book, matrix: pd.DataFrame, by_category: pd.DataFrame) -> None:
@@ -59,13 +61,10 @@ def conditions(book: Book, matrix: pd.DataFrame, by_category: pd.DataFrame) -> N
         n=len(matrix),
         sources=["conditions"],
     )
-    book.fact(
-        "documents.conditions.numbers",
-        int((held["target_number"] != "").sum()),
-        "count",
-        n=len(held),
-        sources=["conditions"],
-    )
+    numbered = held[held["target_number"] != ""]
+    firm_rows = int(numbered["grade"].isin(_FIRM).sum())
+    book.fact("documents.conditions.numbers", len(numbered), "count", n=len(held), sources=["conditions"])
+    book.fact("documents.conditions.numbers.firm", firm_rows, "count", n=len(numbered), sources=["conditions"])
     for row in by_category.itertuples():
         book.fact(
             f"documents.category.{row.category}.councils", int(row.firm), "count", n=len(matrix), sources=["conditions"]
@@ -88,27 +87,24 @@ def conditions(book: Book, matrix: pd.DataFrame, by_category: pd.DataFrame) -> N
 
 
 def promises(book: Book, frame: pd.DataFrame, followed: pd.DataFrame) -> None:
-    """documents.promises.*, and documents.promise.COUNCIL.* for those the text tells."""
-    frame_all, frame = frame, frame[frame["grade"] != "weak"]
-    n = len(frame)
-    groups = {
-        "kept": ["met", "met so far", "as intended", "below forecast", "below forecast so far", "as forecast"],
-        "not_kept": ["missed", "not yet met", "the other way", "above forecast", "above forecast so far"],
-    }
-    book.fact("documents.promises.n", n, "count", sources=["conditions", "trajectories"])
-    book.fact(
-        "documents.promises.councils", int(frame["council"].nunique()), "count", sources=["conditions", "trajectories"]
-    )
-    for name, words in groups.items():
-        book.fact(
-            f"documents.promises.{name}",
-            int(frame["outcome"].isin(words).sum()),
-            "count",
-            n=n,
-            sources=["conditions", "trajectories"],
-        )
-
-    book.fact("documents.promises.weak", len(frame_all) - n, "count", sources=["conditions", "trajectories"])
+    """documents.promises.*, and documents.promise.COUNCIL.* for those the text tells. Forecasts and the weak grade are counted apart."""
+    sources = ["conditions", "trajectories"]
+    frame_all, frame = frame, frame[frame["grade"].isin(_FIRM)]
+    made, expected = frame[~frame["forecast"]], frame[frame["forecast"]]
+    n = len(made)
+    kept = int(made["outcome"].isin(["met", "met so far", "as intended"]).sum())
+    not_kept = int(made["outcome"].isin(["missed", "not yet met", "the other way"]).sum())
+    above = int(expected["outcome"].str.startswith("above").sum())
+    book.fact("documents.promises.n", n, "count", sources=sources)
+    book.fact("documents.promises.councils", int(made["council"].nunique()), "count", sources=sources)
+    book.fact("documents.promises.kept", kept, "count", n=n, sources=sources)
+    book.fact("documents.promises.not_kept", not_kept, "count", n=n, sources=sources)
+    book.fact("documents.promises.open", n - kept - not_kept, "count", n=n, sources=sources)
+    book.fact("documents.promises.forecasts", len(expected), "count", sources=sources)
+    book.fact("documents.promises.forecasts_above", above, "count", n=len(expected), sources=sources)
+    book.fact("documents.promises.weak", len(frame_all) - len(frame), "count", sources=sources)
+    # FAM-02 joins a statement that can be judged (many cannot hit targets) to one that cannot (rewards cutting).
+    book.fact("documents.fam_02.halves_judged", 1, "count", n=2, sources=sources)
     requests = documents.promise(frame, "Torbay", "requests")
     book.fact(
         "documents.promise.torbay.requests.latest",
@@ -236,6 +232,8 @@ def promises(book: Book, frame: pd.DataFrame, followed: pd.DataFrame) -> None:
         book.fact(f"documents.followed.{row.category}.with", row.with_pct, "%", n=int(row.with_n), digits=0)
         book.fact(f"documents.followed.{row.category}.without", row.without_pct, "%", n=int(row.without_n), digits=0)
         book.fact(f"documents.followed.{row.category}.others", row.others_pct, "%", n=int(row.others_n), digits=0)
+        book.fact(f"documents.followed.{row.category}.measured", int(row.with_n), "count")
+        book.fact(f"documents.followed.{row.category}.left_out", str(row.left_out))
 
 
 def _torbay(book: Book) -> None:
@@ -284,30 +282,50 @@ def _torbay(book: Book) -> None:
     book.fact("documents.promise.torbay.appeals.base_year", "2022")
 
 
+def _counted(book: Book, name: str, frame: pd.DataFrame) -> None:
+    """plan_outturn.NAME, of council-years: those compared, those over plan and not, and the councils of both."""
+    over = frame[frame["slip"] > 0]
+    told = {
+        "compared": len(frame),
+        "compared_councils": frame["la_code"].nunique(),
+        "over": len(over),
+        "not_over": len(frame) - len(over),
+        "over_councils": over["la_code"].nunique(),
+    }
+    where, _, grade = name.rpartition(".")
+    for measure, value in told.items():
+        n = len(frame) if measure in {"over", "not_over"} else None
+        parts = ("plan_outturn", where, measure, grade)
+        book.fact(".".join(p for p in parts if p), int(value), "count", n=n, sources=["trajectories"])
+
+
+def _named(book: Book, firm: pd.DataFrame, standing: pd.DataFrame) -> None:
+    """plan_outturn.named.*: of the councils that claim FIN-03 names, those compared, those over plan, those off plan in words."""
+    names = documents.named("FIN-03")
+    compared = sorted(set(firm["council"]) & set(names))
+    over = firm[(firm["slip"] > 0) & firm["council"].isin(names)]
+    outturns = over[over["outturn_kind"] == "actual"]
+    off = standing[standing["council"].isin(names) & standing["standing"].isin(_OFF)]
+    n, sources = len(names), ["trajectories", "effects", "events"]
+    book.fact("plan_outturn.named", n, "count", sources=["claims"])
+    book.fact("plan_outturn.named.compared", len(compared), "count", n=n, sources=sources)
+    book.fact("plan_outturn.named.compared_names", " and ".join(compared) or "none", sources=sources)
+    book.fact("plan_outturn.named.over", int(over["council"].nunique()), "count", n=n, sources=sources)
+    book.fact("plan_outturn.named.over_actual", int(outturns["council"].nunique()), "count", n=n, sources=sources)
+    book.fact("plan_outturn.named.off", len(off), "count", n=n, sources=sources)
+
+
 def outturn(book: Book, slips: pd.DataFrame, standing: pd.DataFrame) -> None:
-    """plan_outturn.*: council-years that could be compared, how many are worse than plan, by how much, and councils' standing."""
-    firm = slips[slips["grade"].isin(_FIRM)]
-    for name, frame in (("firm", firm), ("all", slips)):
-        book.fact(f"plan_outturn.compared.{name}", len(frame), "count", sources=["trajectories"])
-        book.fact(
-            f"plan_outturn.compared_councils.{name}", int(frame["la_code"].nunique()), "count", sources=["trajectories"]
-        )
-        book.fact(
-            f"plan_outturn.over.{name}", int((frame["slip"] > 0).sum()), "count", n=len(frame), sources=["trajectories"]
-        )
-        book.fact(
-            f"plan_outturn.over_councils.{name}",
-            int(frame.loc[frame["slip"] > 0, "la_code"].nunique()),
-            "count",
-            sources=["trajectories"],
-        )
-    book.fact(
-        "plan_outturn.actual.firm",
-        int((firm["outturn_kind"] == "actual").sum()),
-        "count",
-        n=len(firm),
-        sources=["trajectories"],
-    )
+    """plan_outturn.*: council-years that could be compared, how many are worse than plan, by how much, and councils' standing.
+
+    A year for which a council's in-year and cumulative figures were both printed counts once (documents.council_years).
+    """
+    firm = documents.council_years(slips[slips["grade"].isin(_FIRM)])
+    _counted(book, "firm", firm)
+    _counted(book, "actual.firm", firm[firm["outturn_kind"] == "actual"])
+    _counted(book, "forecast.firm", firm[firm["outturn_kind"] != "actual"])
+    _counted(book, "all", documents.council_years(slips))
+    _named(book, firm, standing)
     book.fact("plan_outturn.median", firm["slip"].median() / 1e6, "gbp_m", n=len(firm), sources=["trajectories"])
     book.fact(
         "plan_outturn.median_pct",
@@ -319,6 +337,7 @@ def outturn(book: Book, slips: pd.DataFrame, standing: pd.DataFrame) -> None:
     worst = firm.loc[firm["slip_pct"].idxmax()]
     book.fact("plan_outturn.worst.council", str(worst["council"]), sources=["trajectories"])
     book.fact("plan_outturn.worst", worst["slip"] / 1e6, "gbp_m", sources=["trajectories"])
+    book.fact("plan_outturn.worst.kind", _KINDS[str(worst["outturn_kind"])], sources=["trajectories"])
     book.fact("plan_outturn.worst_pct", worst["slip_pct"], "%", sources=["trajectories", "dsg_allocations"])
     found = documents.balances("cumulative_deficit")
     book.fact(
@@ -334,13 +353,12 @@ def outturn(book: Book, slips: pd.DataFrame, standing: pd.DataFrame) -> None:
         n=len(standing),
         sources=["trajectories"],
     )
-    book.fact(
-        "plan_outturn.with_plan",
-        int(found.loc[found["kind"] == "planned", "la_code"].nunique()),
-        "count",
-        n=len(standing),
-        sources=["trajectories"],
-    )
+    planned = found[found["kind"] == "planned"]
+    firm_plans = planned[planned["grade"].isin(_FIRM)]
+    for name, plans in (("with_plan", planned), ("with_plan.firm", firm_plans)):
+        book.fact(
+            f"plan_outturn.{name}", int(plans["la_code"].nunique()), "count", n=len(standing), sources=["trajectories"]
+        )
     for words, name in (
         ("off plan", "off"),
         ("on plan", "on"),
@@ -355,7 +373,7 @@ def outturn(book: Book, slips: pd.DataFrame, standing: pd.DataFrame) -> None:
             n=len(standing),
             sources=["effects", "events", "trajectories"],
         )
-    off = standing["standing"].isin(["off plan", "both, at different times"]).sum()
+    off = standing["standing"].isin(_OFF).sum()
     book.fact(
         "plan_outturn.off_share",
         100 * off / len(standing),
@@ -414,42 +432,40 @@ def said(book: Book, frame: pd.DataFrame) -> None:
         n=int(schools["firm"]),
         sources=["effects"],
     )
-    moves = documents.table("transfers")
-    book.fact("documents.transfers.n", len(moves), "count", sources=["transfers"])
-    book.fact("documents.transfers.councils", int(moves["la_code"].nunique()), "count", sources=["transfers"])
-    for word in ("agreed", "reluctant", "opposed", "not found"):
-        book.fact(
-            f"documents.transfers.{_key(word)}",
-            int((moves["schools"] == word).sum()),
-            "count",
-            n=len(moves),
-            sources=["transfers"],
-        )
-    for word in ("made", "asked", "reduced", "dropped", "refused by government"):
-        book.fact(
-            f"documents.transfers.outcome.{_key(word)}",
-            int((moves["outcome"] == word).sum()),
-            "count",
-            n=len(moves),
-            sources=["transfers"],
-        )
-    book.fact(
-        "documents.transfers.cut",
-        int(moves["outcome"].isin(["reduced", "dropped", "refused by government"]).sum()),
-        "count",
-        n=len(moves),
-        sources=["transfers"],
-    )
+    _transfers(book)
     votes = documents.table("trajectories").query("measure == 'schools_opposed_pct'")
     book.fact("documents.transfers.rotherham_no", float(votes["value"].iloc[0]), "%", sources=["trajectories"])
 
 
+def _transfers(book: Book) -> None:
+    """documents.transfers.*: moves of school money in strong and middle documents, those of the weak grade counted apart."""
+    found = documents.table("transfers")
+    moves = found[found["grade"].isin(_FIRM)]
+    n, sources = len(moves), ["transfers"]
+    book.fact("documents.transfers.n", n, "count", sources=sources)
+    book.fact("documents.transfers.weak", len(found) - n, "count", sources=sources)
+    book.fact("documents.transfers.councils", int(moves["la_code"].nunique()), "count", sources=sources)
+    for word in ("agreed", "reluctant", "opposed", "not found"):
+        held = int((moves["schools"] == word).sum())
+        book.fact(f"documents.transfers.{_key(word)}", held, "count", n=n, sources=sources)
+    for word in ("made", "asked", "reduced", "dropped", "refused by government"):
+        held = int((moves["outcome"] == word).sum())
+        book.fact(f"documents.transfers.outcome.{_key(word)}", held, "count", n=n, sources=sources)
+    cut = int(moves["outcome"].isin(["reduced", "dropped", "refused by government"]).sum())
+    book.fact("documents.transfers.cut", cut, "count", n=n, sources=sources)
+
+
 def department(book: Book) -> None:
-    """documents.events.EVENT: councils to which each act of the department is dated, and the agreements' revised profiles."""
-    events = documents.table("events")
-    for event, part in events.groupby("event"):
-        named = part[part["la_code"] != ""]
-        book.fact(f"documents.events.{_key(str(event))}", int(named["la_code"].nunique()), "count", sources=["events"])
+    """documents.events.EVENT: councils to which each act is dated in strong and middle documents (.weak: in weak ones alone), those
+    at which the department stepped in, and the agreements' revised profiles."""
+    events, acts = documents.table("events"), documents.acts()
+    named = events[events["la_code"] != ""]
+    firm = named[named["grade"].isin(_FIRM)]
+    for event in events["event"].unique():
+        sure = set(firm.loc[firm["event"] == event, "la_code"])
+        said = set(named.loc[named["event"] == event, "la_code"])
+        book.fact(f"documents.events.{_key(event)}", len(sure), "count", sources=["events"])
+        book.fact(f"documents.events.{_key(event)}.weak", len(said - sure), "count", sources=["events"])
     status = documents.table("agreements")["status"]
     book.fact(
         "documents.status.revised_profile",
@@ -458,15 +474,18 @@ def department(book: Book) -> None:
         n=len(status),
         sources=["agreements"],
     )
-    touched = events[events["la_code"] != ""]
-    acts = ["payment delayed", "enhanced monitoring", "suspended", "reviewed and extended"]
-    book.fact(
-        "documents.events.intervened",
-        int(touched[touched["event"].isin(acts)]["la_code"].nunique()),
-        "count",
-        n=len(status),
-        sources=["events"],
-    )
+    steps = [event for event, told in acts.items() if told["stepped_in"]]
+    touched = firm[firm["event"].isin(steps)]["la_code"].nunique()
+    book.fact("documents.events.intervened", int(touched), "count", n=len(status), sources=["events"])
+    book.fact("documents.events.steps", ", ".join(steps), sources=["events"])
+
+
+def claims(book: Book, frame: pd.DataFrame) -> None:
+    """documents.claims.*: claims that documents bear on, and those for which the documents are strong and weak together."""
+    book.fact("documents.claims.n", len(frame), "count", sources=["claims", "documents"])
+    for strength in ("strong", "moderate", "weak"):
+        held = int((frame["strength"] == strength).sum())
+        book.fact(f"documents.claims.{strength}", held, "count", n=len(frame), sources=["claims", "documents"])
 
 
 def double_coded(book: Book) -> pd.DataFrame:

@@ -74,14 +74,15 @@ _DASH = {"planned": (0, (3, 1.5)), "forecast": (0, (1, 1.5)), "actual": "-"}
 @_styled
 def matrix(frame: pd.DataFrame, firm: pd.DataFrame, words: dict[str, str]) -> Figure:
     """Counts as shaded cells: councils down, categories across; hollow where `firm`, the count without the weak grade, is nought."""
-    height = 1.5 + 0.185 * len(frame)
-    figure, axes = figures.new(height)
-    most = int(frame.to_numpy().max())
-    for row, (_, counts) in enumerate(frame.iterrows()):
+    figure, axes = figures.new(1.35 + 0.16 * len(frame))  # with its heading it shares a page with the text above
+    counted = frame.to_numpy()
+    sure = firm.loc[frame.index, frame.columns].to_numpy()
+    most = int(counted.max())
+    for row, counts in enumerate(counted.tolist()):
         for column, count in enumerate(counts):
             if not count:
                 continue
-            known = bool(firm.loc[frame.index[row], frame.columns[column]])
+            known = bool(sure[row, column])
             shade = 0.25 + 0.75 * count / most if known else 0.0
             axes.add_patch(_square(column, row, shade))
             axes.text(
@@ -147,17 +148,18 @@ def plan_outturn(
     rows = math.ceil(len(names) / columns)
     figure, grid, strip = _grid(rows, columns, 0.97, 0.5)  # eight rows and a heading fit a page
     first, last = int(min(frame["year"].min(), 2019)), int(frame["year"].max())
+    held = _by_panel(frame)
     for position, axes in enumerate(grid.flat):
         if position >= len(names):
             axes.set_axis_off()
             continue
         name = names[position]
         axes.set_title(name, fontsize=8.5 if len(name) <= 18 else 7.3 if len(name) <= 24 else 6.4, pad=2)
-        part = frame[frame["council"] == name]
+        part = held.get(name, [])
         if name in official:
             year, value = official[name]
             axes.plot([year], [value], marker="_", markersize=9, color=figures.INK, markeredgewidth=1.6, zorder=4)
-        if part.empty:
+        if not part:
             axes.text(
                 0.5,
                 0.5,
@@ -175,49 +177,64 @@ def plan_outturn(
         axes.tick_params(labelsize=7.5, length=2)
         low, high = axes.get_ylim()
         high = high if high > 0.1 else 1.0  # a panel whose only figure is nought
-        low = max(low, -0.02) if (part["value_m"] >= 0).all() and official.get(name, (0, 0.0))[1] >= 0 else low
+        low = max(low, -0.02) if all(r["value_m"] >= 0 for r in part) and official.get(name, (0, 0.0))[1] >= 0 else low
         axes.set_ylim(min(0.0, low) - 0.05 * (high - min(0.0, low)), high + 0.1 * (high - min(0.0, low)))
         axes.locator_params(axis="y", nbins=3)
-        if part.empty and name not in official:
+        if not part and name not in official:
             axes.set_yticks([])
     _legend(strip, bool(official))
     return figure
 
 
-def _draw(axes: Axes, part: pd.DataFrame, joins: Any) -> None:
+_Row = dict[str, Any]
+
+
+def _by_panel(frame: pd.DataFrame) -> dict[str, list[_Row]]:
+    """The rows to draw of each council, by year and then date of report; a row without a date comes last of its year."""
+    columns = ["council", "kind", "year", "reported_mid", "value_m", "basis", "grade", "doc_id"]
+    held: dict[str, list[_Row]] = {}
+    for row in frame[columns].sort_values(["year", "reported_mid"]).to_dict("records"):
+        held.setdefault(row["council"], []).append(row)
+    return held
+
+
+def _points(rows: list[_Row]) -> tuple[list[float], list[float]]:
+    return [float(r["year"]) for r in rows], [r["value_m"] for r in rows]
+
+
+def _draw(axes: Axes, part: list[_Row], joins: Any) -> None:
     for kind, (marker, face, _) in KINDS.items():
-        rows = part[part["kind"] == kind].sort_values(["year", "reported_mid"])
-        if rows.empty:
+        rows = [r for r in part if r["kind"] == kind]
+        if not rows:
             continue
         if kind == "actual":
             _join_outturns(axes, rows, joins)
         else:
-            for _, group in rows.groupby(["doc_id", "basis"]):
-                axes.plot(
-                    group["year"], group["value_m"], color=figures.RULE, linestyle=_DASH[kind], linewidth=1, zorder=1
-                )
-        for basis, edge in (("gross", figures.PLUM), ("", figures.BLUE if kind != "forecast" else "white")):
-            chosen = rows[rows["basis"] == "gross"] if basis else rows[rows["basis"] != "gross"]
-            weak = chosen["grade"] == "weak"
-            for held, alpha in ((chosen[~weak], 1.0), (chosen[weak], 0.4)):
-                if held.empty:
+            for group in _papers(rows):
+                axes.plot(*_points(group), color=figures.RULE, linestyle=_DASH[kind], linewidth=1, zorder=1)
+        for gross, edge in ((True, figures.PLUM), (False, figures.BLUE if kind != "forecast" else "white")):
+            for weak, alpha in ((False, 1.0), (True, 0.4)):
+                chosen = [r for r in rows if (r["basis"] == "gross") is gross and (r["grade"] == "weak") is weak]
+                if not chosen:
                     continue
-                axes.plot(held["year"], held["value_m"], linestyle="", marker=marker, markersize=4.2, markerfacecolor=face,
+                axes.plot(*_points(chosen), linestyle="", marker=marker, markersize=4.2, markerfacecolor=face,
                           markeredgecolor=edge, markeredgewidth=0.9, alpha=alpha, zorder=3)  # fmt: skip
 
 
-def _join_outturns(axes: Axes, rows: pd.DataFrame, joins: Any) -> None:
-    """Join each outturn to the next year's that is on a basis it may be joined to."""
-    records = rows.drop_duplicates("year", keep="last").to_dict("records")
-    for one, two in itertools.pairwise(records):
+def _papers(rows: list[_Row]) -> list[list[_Row]]:
+    """Rows of one document and basis together, in order of those two."""
+    held: dict[tuple[str, str], list[_Row]] = {}
+    for row in rows:
+        held.setdefault((row["doc_id"], row["basis"]), []).append(row)
+    return [held[key] for key in sorted(held)]
+
+
+def _join_outturns(axes: Axes, rows: list[_Row], joins: Any) -> None:
+    """Join each outturn to the next year's that is on a basis it may be joined to; the last of a year's stands for it."""
+    last = list({r["year"]: r for r in rows}.values())
+    for one, two in itertools.pairwise(last):
         if two["year"] - one["year"] == 1 and joins(one["council"], one["basis"], two["basis"]):
-            axes.plot(
-                [one["year"], two["year"]],
-                [one["value_m"], two["value_m"]],
-                color=figures.BLUE,
-                linewidth=1.3,
-                zorder=2,
-            )
+            axes.plot(*_points([one, two]), color=figures.BLUE, linewidth=1.3, zorder=2)
 
 
 def _legend(strip: Axes, official: bool) -> None:
@@ -403,30 +420,45 @@ def polarity(frame: pd.DataFrame, label: str = "stakeholder") -> Figure:
     return figure
 
 
+# who acted -> colour, words
+ACTORS = {
+    "council": (figures.BLUE, "o", "Department, towards the council named"),
+    "national": (figures.ORANGE, "D", "Department, towards all councils"),
+    "other": (figures.GREY, "s", "Sought by a council, or a court"),
+}
+
+
 @_styled
 def acts(frame: pd.DataFrame) -> Figure:
-    """Dated acts, one line each in order: a dot for a known date, a bar over the year where no more is known."""
-    import pandas as pd
+    """Dated acts (documents.timeline), one line each in order: a dot for a known date, a bar over the year where no more is known.
 
-    figure, axes = figures.new(0.7 + 0.27 * len(frame))
+    Colour and marker say who acted (ACTORS); acts found in weak documents alone are faint.
+    """
+    import pandas as pd
+    from matplotlib.lines import Line2D
+
+    figure, grid, strip = _grid(1, 1, 0.7 + 0.25 * len(frame), 0.42)
+    axes = grid[0][0]
     first, last = pd.Timestamp(frame["start"].min().year, 1, 1), pd.Timestamp(frame["start"].max().year + 1, 1, 1)
     for place, record in enumerate(frame.to_dict("records")):
-        colour = figures.ORANGE if record["kind"] == "national" else figures.BLUE
+        actor = "other" if record["by"] != "department" else "national" if record["national"] else "council"
+        colour, marker, _ = ACTORS[actor]
+        strong = 0.4 if record["grade"] == "weak" else 1.0
         if not pd.isna(record["end"]):
-            axes.hlines(place, record["start"], record["end"], color=colour, linewidth=5, alpha=0.5, zorder=2)
+            axes.hlines(place, record["start"], record["end"], color=colour, linewidth=5, alpha=0.5 * strong, zorder=2)
         else:
-            axes.plot(
-                [record["start"]],
-                [place],
-                marker="D" if record["kind"] == "national" else "o",
-                markersize=6,
-                color=colour,
-                zorder=3,
-            )
+            axes.plot([record["start"]], [place], marker=marker, markersize=6, color=colour, alpha=strong, zorder=3)
         late = record["start"] > first + (last - first) / 2
         end = record["start"] if pd.isna(record["end"]) else record["end"]
         axes.annotate(record["label"], (record["start"] if late else end, place), xytext=(-8 if late else 8, 0), textcoords="offset points",
                       va="center", ha="right" if late else "left", fontsize=8.6, annotation_clip=False)  # fmt: skip
+    handles = [
+        Line2D([], [], linestyle="", marker=m, markersize=6, color=c, label=words) for c, m, words in ACTORS.values()
+    ]
+    handles.append(
+        Line2D([], [], linestyle="", marker="o", markersize=6, color=figures.BLUE, alpha=0.4, label="Faint: weak grade")
+    )
+    _key(strip, handles, 2)
     axes.set_xlim(first, last)
     axes.set_ylim(len(frame) - 0.4, -0.6)
     axes.set_yticks([])

@@ -81,7 +81,7 @@ def coverage() -> pd.DataFrame:
 
 
 def pages_of_forums() -> pd.DataFrame:
-    """Documents that record a schools forum of a council with an agreement."""
+    """Documents that record a schools forum of a council with an agreement, of every grade."""
     documents = table("documents")
     return documents[
         documents["body"].str.contains("Schools Forum", regex=False) & documents["la_code"].isin(members()["la_code"])
@@ -160,6 +160,11 @@ def _promised(entry: Mapping[str, Any], la_code: str, figures: Mapping[str, Any]
         keep &= (held["measure"] == want["measure"]) & (held["kind"] == want["kind"])
         if "year" in want:
             keep &= held["year"] == want["year"]
+        if (want["kind"] == "forecast") != (entry["kind"] == "forecast"):
+            raise AssessError(
+                f"src/helpers/promises.yaml, {entry['council']}, {entry['promise']!r}: the figure is {want['kind']} and the entry "
+                f"{entry['kind']}; expected a forecast to be judged as a forecast and nothing else to be."
+            )
         rows = held[keep]
         if len(rows) != 1:
             raise AssessError(
@@ -169,6 +174,14 @@ def _promised(entry: Mapping[str, Any], la_code: str, figures: Mapping[str, Any]
         return float(rows["value"].iloc[0]), want["doc_id"], str(rows["grade"].iloc[0])
     held = table("documents").set_index("doc_id")["grade"]
     return None, entry["doc_id"], str(held[entry["doc_id"]])
+
+
+def _number_is(entry: Mapping[str, Any], promised: float | None) -> str:
+    """What a promised number is, in words: a level or a change from the base, promised or forecast; blank without a number."""
+    if promised is None:
+        return ""
+    words = "a change" if entry.get("change") else "a level"
+    return f"{words}, forecast" if entry["kind"] == "forecast" else words
 
 
 def _judged(kind: str, promised: float | None, base: float, latest: float, due: bool, change: bool) -> str:
@@ -192,9 +205,9 @@ def _judged(kind: str, promised: float | None, base: float, latest: float, due: 
 def promises(figures: Mapping[str, Any]) -> pd.DataFrame:
     """Each promise that open data can check, with the figure before, the latest one and what became of it.
 
-    `figures` gives the cited policy figures by id (a chapter's `book.facts`). Columns: council, promise, promised, due,
-    measure, base_year, base, latest_year, latest, council_change, england_change (% for counts, percentage points for
-    shares), outcome, doc_id, grade.
+    `figures` gives the cited policy figures by id (a chapter's `book.facts`). Columns: council, promise, promised, number_is
+    (a level or a change), forecast (bool: expected, not promised), due, measure, base_year, base, latest_year, latest,
+    council_change, england_change (% for counts, percentage points for shares), outcome, doc_id, grade.
     """
     import pandas as pd
 
@@ -220,6 +233,8 @@ def promises(figures: Mapping[str, Any]) -> pd.DataFrame:
                 "council": entry["council"],
                 "promise": entry["promise"],
                 "promised": promised,
+                "number_is": _number_is(entry, promised),
+                "forecast": entry["kind"] == "forecast",
                 "due": entry.get("year"),
                 "measure": entry["data"]["measures"][0],
                 "share": share,
@@ -251,7 +266,9 @@ def followed() -> pd.DataFrame:
     grade) and in others.
 
     Councils with agreements run from their last unexposed year to the latest; the rest from the last unexposed year of
-    the 2022-23 cohort. Descriptive: it compares shares of councils and claims no cause.
+    the 2022-23 cohort. Descriptive: it compares shares of councils and claims no cause. Columns: category, measure, way,
+    and for with, without (both with agreements) and others _n (councils with figures in both years) and _pct; left_out: the
+    councils with the condition that lack a figure.
     """
     import pandas as pd
 
@@ -260,17 +277,19 @@ def followed() -> pd.DataFrame:
     for entry in _yaml("standing.yaml")["indicators"]:
         measure = measures.get(entry["measure"])
         wide = panel.wide(measure.name)
-        groups = panel.councils().set_index("la_code")[["group", "signed_year"]]
+        groups = panel.councils().set_index("la_code")[["la_name", "signed_year"]]
         having = set(
             conditions.loc[(conditions["category"] == entry["category"]) & (conditions["grade"] != "weak"), "la_code"]
         )
         moved: dict[str, list[bool]] = {"with": [], "without": [], "others": []}
+        left_out: list[str] = []
         for code, row in wide.iterrows():
             signed = int(groups.loc[code, "signed_year"])
             base = exposure.first_exposed(signed or 2023, measure.kind) - 1
-            if pd.isna(row.get(base)) or pd.isna(row[measure.last_year]):
-                continue
             kind = ("with" if code in having else "without") if signed else "others"
+            if pd.isna(row.get(base)) or pd.isna(row[measure.last_year]):
+                left_out += [short(groups.loc[code, "la_name"])] if kind == "with" else []
+                continue
             moved[kind].append(entry["way"] * (row[measure.last_year] - row[base]) > 0)
         record: dict[str, Any] = {
             "category": entry["category"],
@@ -279,7 +298,7 @@ def followed() -> pd.DataFrame:
         }
         for kind, held in moved.items():
             record |= {f"{kind}_n": len(held), f"{kind}_pct": 100 * sum(held) / len(held) if held else float("nan")}
-        records.append(record)
+        records.append(record | {"left_out": ", ".join(left_out) or "none"})
     return pd.DataFrame(records)
 
 
@@ -382,6 +401,18 @@ def slippage() -> pd.DataFrame:
     return frame.sort_values(["slip_pct"], ascending=False, kind="stable").reset_index(drop=True)
 
 
+def council_years(slips: pd.DataFrame) -> pd.DataFrame:
+    """`slippage` with one row for a council and year: an outturn before a forecast, a firm grade before the weak one, the in-year
+    figure before the cumulative one, which carries earlier years."""
+    order = slips.assign(
+        forecast=slips["outturn_kind"] != "actual",
+        weak=slips["grade"] == "weak",
+        carried=slips["measure"] == "cumulative_deficit",
+    ).sort_values(["forecast", "weak", "carried"], kind="stable")
+    kept = order.drop_duplicates(["la_code", "year"]).index
+    return slips.loc[slips.index.isin(kept)].reset_index(drop=True)
+
+
 def _weaker(one: str, two: str) -> str:
     return max(one, two, key=evidence.GRADES.index)
 
@@ -438,32 +469,61 @@ def vintages(least: int = 3) -> pd.DataFrame:
     return frame[frame["council"].isin(keep)].reset_index(drop=True)
 
 
-def standing() -> pd.DataFrame:
-    """For each council with an agreement, whether documents say on plan, off plan, both or nothing, by the best grade behind it."""
-    effects, events = table("effects"), table("events")
-    lists = _yaml("standing.yaml")
-    slips = slippage()
+def acts() -> dict[str, dict[str, Any]]:
+    """The acts of events.csv and what each counts as: `by` (department, council or court), `stepped_in`, `off_plan`.
+
+    Raises AssessError when the list of standing.yaml is not that of evidence_rules.yaml.
+    """
+    held: dict[str, dict[str, Any]] = _yaml("standing.yaml")["acts"]
+    apart = set(held) ^ set(evidence.rules()["lists"]["events"])
+    if apart:
+        raise AssessError(
+            f"src/helpers/standing.yaml, acts: {sorted(apart)[0]!r} is not in both lists; expected the events of evidence_rules.yaml."
+        )
+    return {event: {"stepped_in": False, "off_plan": False} | told for event, told in held.items()}
+
+
+def named(claim: str) -> list[str]:
+    """The councils a claim names (standing.yaml), by the short names of `members`. AssessError for one without an agreement."""
+    names: list[str] = _yaml("standing.yaml")["named"][claim]
+    unknown = sorted(set(names) - set(members()["council"]))
+    if unknown:
+        raise AssessError(f"src/helpers/standing.yaml, named, {claim}: {unknown[0]} has no agreement.")
+    return names
+
+
+def _by_council(codes: pd.Series, values: pd.Series) -> dict[str, set[Any]]:
+    """The different values of rows (grades, say), by council."""
+    found: dict[str, set[Any]] = {}
+    for code, value in zip(codes, values, strict=True):
+        found.setdefault(code, set()).add(value)
+    return found
+
+
+def standing(slips: pd.DataFrame | None = None) -> pd.DataFrame:
+    """For each council with an agreement, whether documents say on plan, off plan, both or nothing, by the best grade behind it.
+
+    `slips`: what `slippage` gave, when it is at hand. Adds to `members` the columns standing (from strong and middle grades) and
+    weaker (what the weak grade says).
+    """
+    effects, events, themes = table("effects"), table("events"), _yaml("standing.yaml")
+    said = {
+        way: _by_council(part["la_code"], part["grade"])
+        for way in ("on_plan", "off_plan")
+        for part in [effects[effects["theme"].isin(themes[way]["themes"])]]
+    }
+    acted = events[events["event"].isin([e for e, told in acts().items() if told["off_plan"]])]
+    dated = _by_council(acted["la_code"], acted["grade"])
+    slips = slippage() if slips is None else slips
+    firm_slips = slips[slips["grade"] != "weak"]
+    slipped = _by_council(firm_slips["la_code"], firm_slips["slip"] > 0)
     frame = members()
     words, weaker = [], []
     for code in frame["la_code"]:
-        mine = effects[effects["la_code"] == code]
-        on = mine[mine["theme"].isin(lists["on_plan"]["themes"])]
-        off = mine[mine["theme"].isin(lists["off_plan"]["themes"])]
-        acts = events[(events["la_code"] == code) & events["event"].isin(lists["off_plan"]["events"])]
-        slip = slips[(slips["la_code"] == code) & (slips["grade"] != "weak")]
-        firm_off = bool(len(off[off["grade"] != "weak"]) or len(acts) or (slip["slip"] > 0).any())
-        firm_on = bool(len(on[on["grade"] != "weak"]) or (slip["slip"] <= 0).any())
-        weak = bool(len(off) or len(on))
-        weak_off, weak_on = (len(f[f["grade"] == "weak"]) for f in (off, on))
-        weaker.append(
-            "off plan"
-            if weak_off and not weak_on
-            else "on plan"
-            if weak_on and not weak_off
-            else "both"
-            if weak_on
-            else ""
-        )
+        on, off = (said[way].get(code, set()) for way in ("on_plan", "off_plan"))
+        slip = slipped.get(code, set())
+        firm_off = bool(off - {"weak"} or dated.get(code, set()) - {"weak"}) or True in slip
+        firm_on = bool(on - {"weak"}) or False in slip
         words.append(
             "both, at different times"
             if firm_on and firm_off
@@ -472,9 +532,11 @@ def standing() -> pd.DataFrame:
             else "on plan"
             if firm_on
             else "weak evidence only"
-            if weak
+            if on or off
             else "nothing found"
         )
+        weak_on, weak_off = "weak" in on, "weak" in off
+        weaker.append("both" if weak_on and weak_off else "on plan" if weak_on else "off plan" if weak_off else "")
     return frame.assign(standing=words, weaker=weaker)
 
 
@@ -547,6 +609,38 @@ def claim_evidence(fill: Any) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
+def claims_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """`claim_evidence` as readers see it; minutes that are cited by address and are not among the documents are said to be so."""
+    shown = frame.assign(
+        documents=[
+            " ".join(dict.fromkeys("cited minutes" if d.startswith("policy.") else d for d in row.split()))
+            for row in frame["documents"]
+        ]
+    )
+    return shown.rename(
+        columns={
+            "claim_id": "Claim",
+            "stance": "On balance they",
+            "finding": "What the documents show",
+            "strong": "Strong",
+            "middle": "Middle",
+            "weak": "Weak",
+            "strength": "Strength",
+            "documents": "Documents for",
+            "against": "Documents against",
+        }
+    ).replace({"On balance they": {"supports": "support it", "mixed": "are mixed", "against": "speak against it"}})
+
+
+def disagreements_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """`double_coding.disagreements` as readers see them, with categories in the words of the figures."""
+    shown = frame[["table", "field", "summary", "first", "second", "settled", "reason"]].copy()
+    codes = ["first", "second", "settled"]
+    shown[codes] = shown[codes].replace(CATEGORY_WORDS)
+    heads = ["Of", "What was coded", "Summary", "First code", "Second code", "Settled as", "Why"]
+    return shown.replace({"field": {"stakeholder": "party"}}).set_axis(heads, axis=1)
+
+
 # For figures and tables
 
 
@@ -608,27 +702,26 @@ def transfers_table() -> pd.DataFrame:
 
 
 def timeline() -> pd.DataFrame:
-    """Dated acts, one row for each act and date, councils named together: start, end (where only a year is known), label, kind."""
-    events = table("events")
+    """Dated acts, one row for each act, date and grade, councils named together: start, end (where only a year is known), label,
+    by (who acted), national (every council at once), stepped_in (bool), grade."""
+    import pandas as pd
+
+    events, told = table("events"), acts()
     records = []
-    for (date, event), group in events.groupby(["date", "event"], sort=True):
+    for (date, event, grade), group in events.groupby(["date", "event", "grade"], sort=True):
         first = group.iloc[0]
         names = [short(n) for n in group["la_name"] if n not in {"all", "multiple"}]
-        who = (
-            ", ".join(names)
-            if names
-            else "two councils, not named"
-            if first["la_name"] == "multiple"
-            else "all councils"
-        )
+        national = first["la_name"] == "all"
+        who = ", ".join(names) or ("all councils" if national else "two councils, not named")
         records.append(
             {
                 "start": date,
                 "end": first["date_last"] if first["date_precision"] == "year" else None,
-                "label": str(event).capitalize() if who == "all councils" else f"{str(event).capitalize()}: {who}",
-                "kind": "national" if who == "all councils" else "council",
+                "label": str(event).capitalize() if national else f"{str(event).capitalize()}: {who}",
+                "by": told[event]["by"],
+                "national": national,
+                "stepped_in": told[event]["stepped_in"],
+                "grade": grade,
             }
         )
-    import pandas as pd
-
     return pd.DataFrame(records)

@@ -37,6 +37,7 @@ TABLES = (
     "transfers",
 )
 GRADES = ("strong", "middle", "weak")
+_COUNTED = ("trajectories", "conditions", "effects", "transfers")  # tables of what documents say, row by row
 _HERE = Path(__file__).parent
 
 
@@ -337,10 +338,11 @@ def _council(name: str) -> dict[str, str]:
     return {"la_code": found.la_code, "dfe_number": found.dfe_number, "la_name": found.la_name}
 
 
-def load(name: str) -> pd.DataFrame:
+def load(name: str, weak: bool = False) -> pd.DataFrame:
     """One evidence table, checked and normalised: codes, years, pounds, percentages, grades. `row` is its row in the CSV.
 
-    Tables: agreements, payments, comparison_groups, documents, trajectories, conditions, effects, claims, events, transfers, policy_figures.
+    Figures, conditions, effects and transfers of weak documents are left out unless `weak`, so that no count rests on that grade
+    unawares. Tables: agreements, payments, comparison_groups, documents, trajectories, conditions, effects, claims, events, transfers, policy_figures.
     """
     rows = read(name)
     check(name, rows)
@@ -355,17 +357,19 @@ def load(name: str) -> pd.DataFrame:
         "events": _events,
         "transfers": _transfers,
     }.get(name, _plain)
-    return make(rows)
+    made = make(rows)
+    return made if weak or name not in _COUNTED else made[made["grade"] != "weak"].reset_index(drop=True)
 
 
 def normalise_all() -> dict[str, pd.DataFrame]:
     """Every evidence table, normalised, by name: what 01_sources writes to data/processed/evidence/NAME.parquet.
 
-    Checks all of them first (the policy figures too), so that one broken row stops the build before anything is written.
+    Rows of every grade are kept: a reader of the tables has the grade beside them. Checks all of them first (the policy figures
+    too), so that one broken row stops the build before anything is written.
     """
     for name in rules()["tables"]:
         check(name)
-    return {name: load(name) for name in TABLES}
+    return {name: load(name, weak=True) for name in TABLES}
 
 
 def _frame(records: list[dict[str, Any]], integers: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -420,6 +424,13 @@ def _pounds(text: str, times: int = 1_000_000) -> float:
     return round(float(text) * times, 2) if text else math.nan
 
 
+def _spelled(text: str) -> str:
+    """A title or body with its short forms written out (`spelled` of evidence_rules.yaml)."""
+    for short, full in rules()["spelled"].items():
+        text = re.sub(rf"\b{short}\b", full, text)
+    return text
+
+
 def _plain(rows: list[Row]) -> pd.DataFrame:
     return _frame([{**row, "row": number} for number, row in enumerate(rows, start=2)])
 
@@ -432,7 +443,8 @@ def _documents(rows: list[Row]) -> pd.DataFrame:
             {
                 "doc_id": row["doc_id"],
                 **_named(row),
-                **{c: row[c] for c in ("title", "body", "doc_type")},
+                **{c: _spelled(row[c]) for c in ("title", "body")},
+                "doc_type": row["doc_type"],
                 "grade": found,
                 "grade_reason": why,
                 **_dated(row["date"], "date"),
@@ -578,6 +590,7 @@ def _comparison_groups(rows: list[Row]) -> pd.DataFrame:
 
 
 def _events(rows: list[Row]) -> pd.DataFrame:
+    grades = _grades()
     return _frame(
         [
             {
@@ -586,6 +599,7 @@ def _events(rows: list[Row]) -> pd.DataFrame:
                 **_dated(row["date"], "date"),
                 "text": row["text"],
                 "doc_id": row["doc_id"],
+                "grade": grades[row["doc_id"]] if row["doc_id"] else "",
                 "source_url": row["source_url"],
                 "row": number,
             }
