@@ -21,8 +21,9 @@ from urllib.parse import urlparse
 from helpers import facts as fact_words
 from helpers import measures, notebook_pages, provenance, wordfile, wordstyles
 from helpers.errors import AssessError
+from helpers.figures import PARTS
 from helpers.manuscript import TEMPLATES, Asset, Manuscript, table
-from helpers.tables import Column, Table
+from helpers.tables import Column, Table, sort_values
 
 READER = "markdown+smart+fenced_divs+bracketed_spans+footnotes+pipe_tables-tex_math_dollars-raw_tex"
 Node = dict[str, Any]
@@ -403,9 +404,9 @@ _COLOUR_NAMES = {
     "#7d6a00": "fig-cohort-4-text",
     "#5b8fbf": "fig-pale",
     "#b9bfc5": "fig-faint",
-    "#0e3557": "fig-part-1",
-    "#2f7fb5": "fig-part-2",
-    "#8fc1b5": "fig-part-3",
+    "#e7e5e1": "fig-nothing",
+    "#999999": "fig-edge",
+    **{shade: f"fig-part-{place}" for place, shade in enumerate(PARTS, start=1)},
 }
 
 
@@ -454,7 +455,7 @@ def _html_cell(text: str, value: Any, column: Column) -> str:
     kind = text.lower()
     if kind in _VERDICTS:
         inner = f'<span class="verdict v-{slug(kind)}">{inner}</span>'
-    sort = "" if value is None else f' data-value="{html.escape(str(value))}"' if column.numeric else ""
+    sort = "" if value is None else f' data-value="{html.escape(str(value))}"'
     return f"{sort}{' class=num' if column.numeric else ''}>{inner}"
 
 
@@ -469,13 +470,23 @@ _VERDICTS = {
 }
 
 
+def _widths(made: Table) -> list[str]:
+    """How wide each column must stay on a small screen, by class: `num`, `long` for sentences, `mid` for a few words."""
+    out = []
+    for place, column in enumerate(made.columns):
+        longest = max((len(row[place]) for row in made.cells if not address(row[place])), default=0)
+        out.append("num" if column.numeric else "long" if longest > 60 else "mid" if longest > 20 else "")
+    return out
+
+
 def html_table(made: Table, identifier: str, label: str, after: str = "") -> str:
     """A captioned table that can be sorted and, when wide, scrolled."""
     heads = "".join(
-        f'<th scope="col"{" class=num" if c.numeric else ""}>{html.escape(c.name)}</th>' for c in made.columns
+        f'<th scope="col" class="{kind}">{html.escape(c.name)}</th>'.replace(' class=""', "")
+        for c, kind in zip(made.columns, _widths(made), strict=True)
     )
     rows = []
-    for texts, values in zip(made.cells, made.values, strict=True):
+    for texts, values in zip(made.cells, sort_values(made), strict=True):
         tags = []
         for place, (text, value, column) in enumerate(zip(texts, values, made.columns, strict=True)):
             tag = "th scope=row" if place == 0 else "td"
