@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
     from numpy.typing import NDArray
 
 PNG_SCALE = 2
@@ -732,7 +733,7 @@ def strip(
     order = _order(frame, by)
     figure, axes = new(height or 1.0 + 0.75 * len(order))
     looks = styles(order)
-    called: list[tuple[float, float, str, str, str]] = []
+    called: list[Point] = []
     for place, key in enumerate(order):
         part = frame[(frame[by] == key) & frame[value].notna()].sort_values(value)
         if part.empty:
@@ -781,13 +782,16 @@ def strip(
     if low < 0 < high:
         zero_line(axes, vertical=True)
     axis_unit(axes, unit, "x")
-    _call_out(axes, called, 8.5)
+    _call_out(axes, called)
     return figure
 
 
-def _call_out(axes: Axes, points: Sequence[tuple[float, float, str, str, str]], size: float) -> None:
-    """Points (x, y, words, colour, marker) ringed and named: each label on white, beside its point or, with a
-    line that leads to it, further off, where it lies over no other point, label or number."""
+Point = tuple[float, float, str, str, str]  # x, y, words, colour, marker
+
+
+def _call_out(axes: Axes, points: Sequence[Point], size: float = 8.5) -> None:
+    """Points ringed and named: each label on white, beside its point or, with a line that leads to it, further off,
+    where it lies over no other point, label or number. `size` of the letters in points."""
     from matplotlib.transforms import Bbox
 
     if not points:
@@ -795,41 +799,31 @@ def _call_out(axes: Axes, points: Sequence[tuple[float, float, str, str, str]], 
     figure: Any = axes.figure
     lay_out(figure)
     scale = figure.dpi / 72
-    frame = axes.get_window_extent()
-    taken = [
-        Bbox.from_bounds(x - 3 * scale, y - 3 * scale, 6 * scale, 6 * scale)
-        for line in axes.lines
-        if line.get_transform() == axes.transData
-        for x, y in axes.transData.transform(line.get_xydata())
-    ]
-    taken += [text.get_window_extent() for text in axes.texts]
-    taken += [
-        Bbox(axes.transData.transform(segment))
-        for lines in axes.collections
-        if lines.get_transform() == axes.transData
-        for segment in getattr(lines, "get_segments", list)()
-    ]
-    nought = axes.transData.transform((0, 0))[0]
-    taken.append(Bbox.from_extents(nought, frame.y0, nought, frame.y1))
+    taken = _drawn_on(axes, 3 * scale)
     for x, y, words, colour, marker in sorted(points, key=lambda p: (-p[1], p[0])):
-        ring = {"markersize": 8.5, "markeredgecolor": INK, "markeredgewidth": 1.3}
-        axes.plot([x], [y], linestyle="", marker=marker, color=colour, zorder=5, **ring)
+        axes.plot(
+            [x],
+            [y],
+            linestyle="",
+            marker=marker,
+            markersize=8.5,
+            color=colour,
+            markeredgecolor=INK,
+            markeredgewidth=1.3,
+            zorder=5,
+        )
+        at = [float(side) for side in axes.transData.transform((x, y))]
         wide, high = _wide(words, size, "semibold") * scale, size * 1.15 * scale
-        at_x, at_y = axes.transData.transform((x, y))
-
-        def box(dx: float, dy: float, wide: float = wide, high: float = high, x: float = at_x, y: float = at_y) -> Bbox:
-            left = x + dx * scale - (0 if dx > 0 else wide if dx < 0 else wide / 2)
-            return Bbox.from_bounds(left, y + dy * scale - high / 2, wide, high)
-
-        def cost(place: tuple[float, float], box: Callable[[float, float], Bbox] = box, at_x: float = at_x, at_y: float = at_y) -> float:
-            there = box(*place)
-            inside = frame.x0 <= there.x0 and there.x1 <= frame.x1 and frame.y0 <= there.y0 and there.y1 <= frame.y1
-            led = _far(place) and Bbox.from_extents(at_x, at_y, (there.x0 + there.x1) / 2, (there.y0 + there.y1) / 2)
-            lies_over = sum(there.overlaps(other) + bool(led and led.overlaps(other)) for other in taken)
-            return (0 if inside else 1000) + 12 * lies_over + math.hypot(*place)
-
-        dx, dy = min(_PLACES, key=cost)
-        taken.append(box(dx, dy))
+        boxes = []
+        for dx, dy in _PLACES:
+            left = at[0] + dx * scale - (0 if dx > 0 else wide if dx < 0 else wide / 2)
+            boxes.append(Bbox.from_bounds(left, at[1] + dy * scale - high / 2, wide, high))
+        frame = axes.get_window_extent()
+        crowding = [_crowding(place, box, at, frame, taken) for place, box in zip(_PLACES, boxes, strict=True)]
+        best = crowding.index(min(crowding))
+        (dx, dy), box = _PLACES[best], boxes[best]
+        taken.append(box)
+        line = {"arrowstyle": "-", "color": INK, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 4}
         axes.annotate(
             words,
             (x, y),
@@ -842,10 +836,39 @@ def _call_out(axes: Axes, points: Sequence[tuple[float, float, str, str, str]], 
             color=_darker(colour),
             zorder=6,
             bbox={"boxstyle": "square,pad=0.08", "facecolor": "white", "edgecolor": "none"},
-            arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 4}
-            if _far((dx, dy))
-            else None,
+            arrowprops=line if _far((dx, dy)) else None,
         )
+
+
+def _drawn_on(axes: Axes, half: float) -> list[Bbox]:
+    """Where marks (`half` as wide as this), words and lines stand, and the line at nought, in pixels."""
+    from matplotlib.transforms import Bbox
+
+    taken = [
+        Bbox.from_bounds(x - half, y - half, 2 * half, 2 * half)
+        for line in axes.lines
+        if line.get_transform() == axes.transData
+        for x, y in axes.transData.transform(line.get_xydata())
+    ]
+    taken += [text.get_window_extent() for text in axes.texts]
+    for lines in axes.collections:
+        if lines.get_transform() == axes.transData:
+            taken += [Bbox(axes.transData.transform(ends)) for ends in getattr(lines, "get_segments", list)()]
+    frame, nought = axes.get_window_extent(), axes.transData.transform((0, 0))[0]
+    return [*taken, Bbox.from_extents(nought, frame.y0, nought, frame.y1)]
+
+
+def _crowding(place: tuple[float, float], box: Bbox, at: Sequence[float], frame: Bbox, taken: Sequence[Bbox]) -> float:
+    """How ill a label stands in `box`, `place` points from its mark at `at`: outside the frame worst, then over other
+    things, then far away."""
+    from matplotlib.transforms import Bbox
+
+    inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
+    over = sum(box.overlaps(other) for other in taken)
+    if _far(place):
+        line = Bbox.from_extents(at[0], at[1], (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)
+        over += sum(line.overlaps(other) for other in taken)
+    return (0 if inside else 1000) + 12 * over + math.hypot(*place)
 
 
 def _far(place: tuple[float, float]) -> bool:
@@ -1149,7 +1172,7 @@ def scatter(
     figure, axes = new(height)
     order = _order(frame, by)
     looks = styles(order)
-    called: list[tuple[float, float, str, str, str]] = []
+    called: list[Point] = []
     for key in reversed(order):
         part = frame if by is None else frame[frame[by] == key]
         label, colour, _, marker = looks[key]
@@ -1178,7 +1201,7 @@ def scatter(
     if by and len(order) > 1:
         handles, texts = axes.get_legend_handles_labels()
         _legend(figure, handles[::-1], texts[::-1])
-    _call_out(axes, called, 8.5)
+    _call_out(axes, called)
     return figure
 
 

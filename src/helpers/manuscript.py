@@ -245,8 +245,11 @@ class _Writer:
 
 
 _FACT = re.compile(r'\[((?:[^\]\\]|\\.)*)\]\{\.fact key="([^"]+)"\}')
-_MARKS = re.compile(r"\s*\[-?@[^\]]*\]|\s*\(\[\]\([^)]*\)\)|\[\]\([^)]*\)|^#+ .*$|^:::.*$|^[-*>] |[*`]|\\", re.MULTILINE)
-_ENDS = re.compile(r"(?<=[.!?])\s+(?=[^a-z\s])|\n\s*\n|\n(?=[-*>] )")
+_REFERENCE = re.compile(r"\[\]\(#(fig|tab)-[^)]*\)")
+_MARKS = re.compile(  # what is escaped is kept
+    r"\\(.)|\s*\[-?@[^\]]*\]|\s*\(\[\]\([^)]*\)\)|\[\^[^\]]*\]:?|^#+ .*$|^:::.*$|^[-*>] |[*`]", re.MULTILINE
+)
+_ENDS = re.compile(r"(?:(?<=[.!?])|(?<=[.!?]\*\*))\s+(?=[^a-z\s])|\n\s*\n|\n(?=[-*>] )")
 
 
 def sentences(text: str) -> Iterator[tuple[str, str]]:
@@ -254,7 +257,9 @@ def sentences(text: str) -> Iterator[tuple[str, str]]:
     for piece in _ENDS.split(text):
         held = [id for _, id in _FACT.findall(piece)]
         if held:
-            plain = " ".join(_MARKS.sub("", _FACT.sub(r"\1", piece)).split())
+            plain = _MARKS.sub(r"\1", _FACT.sub(r"\1", piece))
+            plain = _REFERENCE.sub(lambda found: {"fig": "the figure", "tab": "the table"}[found[1]], plain)
+            plain = " ".join(plain.split())
             yield from ((id, plain) for id in held)
 
 

@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlparse
 
 from helpers import facts as fact_words
@@ -550,7 +550,11 @@ def fact_line(id: str, lines: Mapping[str, str]) -> str:
         if event:
             years = int(event[1])
             count = f"{abs(years)} year{'' if abs(years) == 1 else 's'}"
-            place = f"{count} {'after' if years > 0 else 'before'} the first exposed year" if years else "first exposed year"
+            place = (
+                f"{count} {'after' if years > 0 else 'before'} the first exposed year"
+                if years
+                else "first exposed year"
+            )
             return f"{known[outcome].title}: estimated effect, {place}"
         if what in _EFFECT_WORDS:
             return f"{known[outcome].title}: {_EFFECT_WORDS[what]}"
@@ -964,8 +968,8 @@ def typst_source(tree: Node, manuscript: Manuscript, numbering: Numbering, editi
                 (work / f"{slug(asset.key)}.svg").write_text(_DECIMALS.sub("", picture), encoding="utf-8")
                 return _marked([_raw("typst", _typst_figure(asset, label))], "figure")
             if {"gap", "key", "callout"} & set(classes):
-                call = f"#callout(kind: {_typst_string(classes[0])})["
-                return _marked([_raw("typst", call), *node["c"][1], _raw("typst", "]")], "box")
+                begin = f"#callout(kind: {_typst_string(classes[0])})["
+                return _marked([_raw("typst", begin), *node["c"][1], _raw("typst", "]")], "box")
             if identifier == "refs":
                 return _marked([_raw("typst", "#references-list["), *node["c"][1], _raw("typst", "]")], "box")
         if node["t"] == "Header":
@@ -1013,7 +1017,7 @@ def pdf(edition: Edition, work: Path) -> bytes:
         turned = json.loads(compiler.query("<sideways>", field="value"))
     except Exception as error:
         raise AssessError(f"Typst could not make the PDF: {error}") from error
-    return turn_pages(made, turned)
+    return turn_pages(cast(bytes, made), turned)
 
 
 _TURN = b"/Rotate 90"
@@ -1030,7 +1034,9 @@ def turn_pages(pdf: bytes, numbers: Sequence[int]) -> bytes:
         raise AssessError("The PDF is not written as Typst used to write it, so its pages cannot be turned.")
     objects = [int(number) for number in re.findall(rb"(\d+) 0 R", pages[1])]
     entries = [table[1][at : at + 20] for at in range(0, len(table[1]), 20)]
-    places = sorted(pdf.index(b"/Type/Page/", int(entries[objects[n - 1]][:10])) + len(b"/Type/Page") for n in set(numbers))
+    places = sorted(
+        pdf.index(b"/Type/Page/", int(entries[objects[n - 1]][:10])) + len(b"/Type/Page") for n in set(numbers)
+    )
 
     def moved(offset: int) -> int:
         return offset + len(_TURN) * sum(place < offset for place in places)
