@@ -14,6 +14,7 @@ import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlparse
@@ -568,6 +569,7 @@ def _bare(p: str) -> str:
 def _fact_entries(manuscript: Manuscript) -> str:
     """The list of facts the prose uses: where a number's link leads, and what its dialog shows."""
     entries = []
+    known = provenance.resources()
     for id in sorted(manuscript.used):
         fact = manuscript.facts[id]
         rows = [("Value", fact.display)]
@@ -585,7 +587,6 @@ def _fact_entries(manuscript: Manuscript) -> str:
             rows.append(("Years", fact.years))
         text = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in rows)
         if fact.sources:
-            known = provenance.resources()
             names = []
             for name in fact.sources:
                 link = known[name].link if name in known else address(name) or ""
@@ -648,7 +649,15 @@ def _html_tree(tree: Node, manuscript: Manuscript, numbering: Numbering, edition
 
 def page(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition) -> str:
     """The report as one self-contained HTML page."""
-    blocks = _html_tree(tree, manuscript, numbering, edition)
+    held: list[str] = []  # figures and tables, which are finished and only pass through pandoc
+
+    def hold(node: Node) -> Node | None:
+        if node["t"] != "RawBlock":
+            return None
+        held.append(node["c"][1])
+        return _raw("html", f"<!--held {len(held) - 1}-->")
+
+    blocks = walk(_html_tree(tree, manuscript, numbering, edition), hold)
     fragment = _write(
         {**tree, "blocks": blocks, "meta": {}},
         "html5",
@@ -657,6 +666,7 @@ def page(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edit
         "--shift-heading-level-by=1",
         "--email-obfuscation=none",
     )
+    fragment = re.sub(r"<!--held (\d+)-->", lambda found: held[int(found[1])], fragment)
     said = manuscript.words
     contents = []
     opened = False
@@ -733,6 +743,7 @@ def _shared(least: list[float], liked: list[float], full: list[float], room: flo
     return [max(small, low * whole) for small, whole in zip(least, full, strict=True)]
 
 
+@lru_cache(maxsize=512)
 def _layout(made: Table) -> tuple[list[float], str, bool]:
     """Each column's share of the width, the size of the letters, and whether the page must be turned.
 
