@@ -146,11 +146,27 @@ def _light(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_a_figure_without_a_dark_counterpart_stays_as_printed(pages, chromium):
-    with browser.visit(chromium, pages["report"], "dark") as page:
-        assert page.locator(".as-printed").count() >= 1
-        for figure in page.locator(".as-printed > svg").all():
-            assert figure.evaluate("one => getComputedStyle(one).backgroundColor") == "rgb(255, 255, 255)"
+def test_a_figure_with_colours_of_its_own_is_turned_dark_as_a_whole(pages, chromium):
+    look = "one => [getComputedStyle(one).backgroundColor, getComputedStyle(one).filter]"
+    for mode, turned in (("dark", "invert(0.92) hue-rotate(180deg)"), ("light", "none")):
+        with browser.visit(chromium, pages["report"], mode) as page:
+            figures = page.locator(".as-printed > svg").all()
+            assert figures
+            assert all(figure.evaluate(look) == ["rgb(255, 255, 255)", turned] for figure in figures)
+            # A map's colours have names, so that it goes dark as other figures do.
+            assert page.locator('.plot:not(.as-printed) [style*="--fig-nothing"]').count() > 100
+
+
+def test_what_scrolls_sideways_says_so_and_keeps_readable_columns(pages, chromium):
+    with browser.visit(chromium, pages["report"], width=390) as page:
+        wide = page.locator(".scroll, .plot")
+        said = wide.evaluate_all(
+            "all => all.map(one => [one.scrollWidth > one.clientWidth, getComputedStyle(one, '::before').content])"
+        )
+        assert any(scrolls for scrolls, _ in said)
+        assert all(("Scroll sideways" in content) == scrolls for scrolls, content in said)
+        narrow = page.locator("th.long").evaluate_all("all => all.filter(one => one.clientWidth < 250).length")
+        assert page.locator("th.long").count() > 3 and narrow == 0
 
 
 # Keyboard

@@ -7,6 +7,9 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from helpers import figures
 from helpers.errors import AssessError
@@ -156,6 +159,65 @@ def test_the_other_kinds_draw():
         }
     )
     assert "Nine" in words(figures.timeline(spans, end="end", kind="kind"))
+
+
+def crowd(call_out, size=40):
+    """A strip of councils close together, some of them called out."""
+    names = [f"Council {i}" for i in range(size)]
+    frame = pd.DataFrame({"la": names, "value": np.linspace(-1.0, 3.0, size), "group": "safety_valve"})
+    return figures.strip(frame, unit="%", name="la", call_out=call_out)
+
+
+def test_called_out_councils_are_ringed_and_their_labels_lie_over_no_mark():
+    called = ["Council 8", "Council 20", "Council 21", "Council 39"]
+    figure = crowd(called)
+    axes = figure.axes[0]
+    labels = [text for text in axes.texts if text.get_text() in called]
+    assert [text.get_text() for text in labels] != [] and len(labels) == len(called)
+    ringed = [line for line in axes.lines if line.get_markersize() > 8]
+    assert {float(line.get_xdata()[0]) for line in ringed} == {text.xy[0] for text in labels}
+    figure.draw_without_rendering()
+    boxes = [Text.get_window_extent(text).padded(-1) for text in labels]
+    scale = figure.dpi / 72
+    for line in axes.lines:
+        if line.get_transform() == axes.transData:
+            for x, y in axes.transData.transform(line.get_xydata()):
+                mark = Bbox.from_extents(x - scale, y - scale, x + scale, y + scale)
+                assert not any(box.overlaps(mark) for box in boxes)
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    nought = axes.transData.transform((0, 0))[0]
+    assert not any(box.x0 < nought < box.x1 for box in boxes), "none crosses the line at nought"
+    frame = axes.get_window_extent()
+    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
+
+
+def test_a_label_far_from_its_mark_has_a_line_to_it():
+    axes = crowd(["Council 30", "Council 70"], size=150).axes[0]
+    labels = [text for text in axes.texts if text.get_text().startswith("Council ")]
+    far = [text for text in labels if np.hypot(*text.xyann) > 14]
+    assert far and all(text.arrow_patch is not None for text in far)
+    assert all(text.arrow_patch is None for text in labels if text not in far)
+
+
+def light(colour):
+    """How light a colour is in grey, from 0 to 1."""
+    return float(np.dot([0.2126, 0.7152, 0.0722], np.array(to_rgb(colour)) ** 2.2))
+
+
+@pytest.mark.parametrize("parts", range(1, len(figures.PARTS) + 1))
+def test_parts_of_a_whole_go_from_light_to_dark_in_colours_of_their_own(parts):
+    shades = figures.part_colours(parts)
+    steps = [light(a) / light(b) for a, b in itertools.pairwise(shades)]
+    assert len(set(shades)) == parts and all(step > (1.6 if parts <= 4 else 1.3) for step in steps)
+    others = {colour for _, colour, *_ in [*figures.GROUPS.values(), *figures.COHORTS.values()]}
+    others |= {colour for colour, _ in figures.VERDICTS.values()}
+    distances = [np.linalg.norm(np.subtract(to_rgb(a), to_rgb(b))) for a in shades for b in others]
+    assert min(distances) > 0.12
+
+
+def test_more_parts_than_can_be_told_apart_are_refused():
+    with pytest.raises(AssessError, match="7 parts apart, not 8"):
+        figures.part_colours(8)
 
 
 def test_a_waterfall_adds_up():

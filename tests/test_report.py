@@ -238,12 +238,36 @@ def test_links_and_contents_in_word_lead_somewhere(project):
     asked = [h.get(f"{WORD}anchor") for h in document.iter(f"{WORD}hyperlink") if h.get(f"{WORD}anchor")]
     assert set(asked) <= marks
     headings = [words_of(p) for p in document.iter(f"{WORD}p") if style_of(p) in ("Heading1", "Heading2")]
-    contents = [
-        words_of(p.find(f"{WORD}hyperlink"))
-        for p in document.iter(f"{WORD}p")
-        if style_of(p) in ("TOC1", "TOC2") and p.find(f"{WORD}hyperlink") is not None
-    ]
-    assert contents == headings
+    lines = [p.find(f"{WORD}hyperlink") for p in document.iter(f"{WORD}p") if style_of(p) in ("TOC1", "TOC2")]
+    links = [link for link in lines if link is not None]
+    assert ["".join(t.text for t in link.iter(f"{WORD}t")) for link in links] == headings
+    fields = ["".join(t.text for t in link.iter(f"{WORD}instrText")).split() for link in links]
+    assert fields == [["PAGEREF", link.get(f"{WORD}anchor"), "\\h"] for link in links]
+    assert word_part(project, "word/settings.xml").find(f"{WORD}updateFields").get(f"{WORD}val") == "true"
+
+
+def test_captions_in_word_are_numbered_by_fields_that_show_their_number(project):
+    document = word_part(project, "word/document.xml")
+    captions = [p for p in document.iter(f"{WORD}p") if style_of(p) in ("ImageCaption", "TableCaption")]
+    assert captions
+    for caption in captions:
+        found = re.match(r"(Figure|Table) (\w+)\.(\d+)\. ", words_of(caption))
+        field = caption.find(f"{WORD}fldSimple")
+        again = ["\\r", "1"] if found[3] == "1" else []
+        assert field.get(f"{WORD}instr").split() == ["SEQ", found[1], "\\*", "ARABIC", *again]
+        assert words_of(field) == found[3]
+
+
+def test_a_short_table_in_word_stays_whole_and_a_long_one_keeps_its_first_rows_with_the_caption():
+    def table(rows):
+        row = '<w:tr><w:tc><w:p><w:pPr><w:pStyle w:val="TableText" /></w:pPr></w:p></w:tc></w:tr>'
+        return f'<w:tbl><w:tblGrid><w:gridCol w:w="1" /></w:tblGrid>{row * rows}</w:tbl>'
+
+    def kept(rows):
+        return ["keepNext" in row for row in wordfile._table(table(rows), 9000).split("<w:tr>")[1:]]
+
+    assert all(kept(wordfile.SHORT))
+    assert kept(20) == [True] * wordfile.FIRST + [False] * (19 - wordfile.FIRST) + [True]
 
 
 def test_word_pages_are_numbered_a4_and_turned_for_wide_tables():
@@ -285,7 +309,7 @@ def test_a_comment_can_be_put_in_the_word_file(project):
 
 
 def test_a_wide_table_of_few_rows_is_printed_with_rows_and_columns_exchanged():
-    names = [f"adjusted for the family {i}" for i in range(12)]
+    names = [f"Effect adjusted for the family {i}" for i in range(12)]
     frame = pd.DataFrame([["Refusals", *range(12)], ["Plans", *range(12)]], columns=["Outcome", *names])
     made = tables.make(frame, "tests", "Tests")
     assert rendering._layout(made)[2], "too wide as it stands"
@@ -326,11 +350,151 @@ def test_a_heading_with_nothing_under_it_is_left_out(project):
     assert [b["c"][1][0] for b in kept if b["t"] == "Header"] == ["a", "b", "c", "d"]
 
 
-def test_only_a_figure_between_paragraphs_floats():
-    figure = {"t": "RawBlock", "c": ["typst", "#report-figure(image()) <fig-a>"]}
-    heading, text = {"t": "Header", "c": [2, ["h", [], []], []]}, {"t": "Para", "c": []}
-    done = rendering._afloat([heading, figure, text, figure])
-    assert ["afloat: true" in str(b["c"]) for b in done] == [False, False, False, True]
+HEADING, TEXT = {"t": "Header", "c": [2, ["h", [], []], []]}, {"t": "Para", "c": []}
+CHAPTER = {"t": "Header", "c": [1, ["c", [], []], []]}
+
+
+def drawn(kind, name):
+    return rendering._marked([{"t": "RawBlock", "c": ["typst", f"#{name}(x)"]}], kind)
+
+
+def told(blocks):
+    """Each block in a word: a heading, text, or a figure's or table's name, with ~ before what floats."""
+    said = []
+    for block in blocks:
+        marks = rendering._marks(block)
+        name = block["c"][1][0]["c"][1][1:-3] if marks else "h" if block["t"] == "Header" else "t"
+        said.append(("~" if "afloat" in marks else "") + name)
+    return " ".join(said)
+
+
+def test_figures_float_after_the_first_text_under_their_heading():
+    a, b, short, long = drawn("figure", "a"), drawn("figure", "b"), drawn("short", "s"), drawn("long", "l")
+    assert told(rendering.afloat([HEADING, a, b, TEXT, short])) == "h t ~a ~b ~s"
+    assert told(rendering.afloat([HEADING, a, long, b])) == "h l ~a ~b", "a long table stays; text may be missing"
+    assert told(rendering.afloat([HEADING, a, b, HEADING, TEXT])) == "h a ~b h t", "nothing else under the heading"
+    assert told(rendering.afloat([TEXT, HEADING, short])) == "t h s"
+
+
+def test_a_short_table_does_not_float_past_a_long_one_of_its_chapter():
+    short, other, long = drawn("short", "s"), drawn("short", "o"), drawn("long", "l")
+    assert told(rendering.afloat([TEXT, short, other, TEXT, long, TEXT])) == "t s o t l t"
+    assert told(rendering.afloat([TEXT, short, CHAPTER, long, TEXT])) == "t ~s h l t", "another chapter"
+
+
+def test_a_turned_table_floats_unless_several_follow_one_another():
+    wide = [drawn("turned", name) for name in "vwxyz"]
+    assert told(rendering.afloat([TEXT, wide[0], TEXT])) == "t ~v t"
+    run = [wide[0], HEADING, *wide[1 : rendering._RUN]]
+    assert "~" not in told(rendering.afloat([TEXT, *run, TEXT])) and "~v" in told(
+        rendering.afloat([TEXT, *run[:3], TEXT])
+    )
+    calls = [b["c"][1] for b in rendering._set(rendering.afloat([TEXT, wide[0], drawn("figure", "f")]))[1:]]
+    assert calls == ["#sideways[", "#v(x)", "]", "#f(afloat: true, x)"]
+
+
+SIDEWAYS = """#import "report.typ": *
+#set document(title: "Sideways")
+#set page(paper: "a4", margin: (x: 26mm, top: 26mm, bottom: 24mm))
+First words. #sideways[#table(columns: 2, [Wide], [words])] Other words. #pagebreak() Last words."""
+
+
+def test_a_page_with_a_table_on_its_side_is_shown_turned(tmp_path):
+    (tmp_path / "main.typ").write_text(SIDEWAYS)
+    shutil.copy(manuscript.TEMPLATES / "report.typ", tmp_path)
+    made = rendering.pdf(rendering.Edition("", 0, tmp_path, ()), tmp_path)
+    pages = re.findall(rb"/Type/Page(/Rotate 90)?/", made)
+    assert pages.count(b"/Rotate 90") == 1 and len(pages) == 3
+    # The list of contents still says where every object begins.
+    start = int(re.search(rb"startxref\n(\d+)", made)[1])
+    places = re.findall(rb"(\d{10}) \d{5} n", made[start:])
+    assert made[start:].startswith(b"xref") and len(places) > 10
+    for number, place in enumerate(places, start=1):
+        assert made[int(place) :].startswith(b"%d 0 obj" % number), number
+    kids = re.findall(rb"(\d+) 0 R", re.search(rb"/Kids\[([^\]]*)\]", made)[1])
+    turned = [made[int(places[int(kid) - 1]) :].split(b"endobj")[0].count(b"/Rotate") for kid in kids]
+    assert sum(turned) == 1
+    with pytest.raises(AssessError, match="cannot be turned"):
+        rendering.turn_pages(b"%PDF-2.0", [1])
+
+
+def test_a_fact_says_in_plain_words_what_it_is(project):
+    page = (published(project) / "assessment.html").read_text()
+
+    def entry(id):
+        return re.search(rf'<article [^>]*id="fact-{re.escape(id)}">.*?</article>', page, flags=re.DOTALL)[0]
+
+    effect = entry("effect.requests.att")
+    assert (
+        "<h3>Requests for an education, health and care needs assessment: estimated effect, main estimate</h3>"
+        in effect
+    )
+    assert "<dt>p, usual test</dt><dd>0.004</dd>" in effect and "chance" not in effect
+    assert "<dt>Name</dt><dd><code>effect.requests.att</code></dd>" in effect
+    assert "<h3>There are 154,489 rows about EHC plans.</h3>" in entry("data.rows"), "the first sentence that uses it"
+    assert "<h3>Kent&#x27;s total</h3>" in entry("policy.kent.total")
+
+
+def test_the_line_of_an_effect_or_verdict_names_what_it_is_of():
+    lines = {
+        "verdict.TES-01": "Verdict on the claim: Refusals rose (strength of the evidence: weak)",
+        "x.y": "A sentence.",
+    }
+    for id, words in (
+        ("effect.plans.event.-2", "Plans in January: estimated effect, 2 years before the first exposed year"),
+        ("effect.plans.event.1", "Plans in January: estimated effect, 1 year after the first exposed year"),
+        ("effect.plans.ri_p", "Plans in January: p of the main estimate, by reassigning agreements at random"),
+        ("verdict.TES-01", lines["verdict.TES-01"]),
+        ("x.y", "A sentence."),
+        ("effect.no_measure.att", "effect.no_measure.att"),
+    ):
+        assert rendering.fact_line(id, lines) == words
+
+
+def test_the_p_by_reassignment_stands_beside_the_usual_one(project):
+    made = manuscript.Manuscript([], {}, facts.Facts([]), ["effect.plans.att"], [], {})
+    known = facts.Facts(
+        [
+            facts.make("effect.plans.att", 1.0, "%", lower=-1.0, upper=3.0, p=0.03, notebook="n"),
+            facts.make("effect.plans.ri_p", 0.1, "p", notebook="n"),
+        ]
+    )
+    made.facts = known
+    shown = rendering._fact_entries(made)
+    assert "<dt>p, usual test</dt><dd>0.03</dd><dt>p, agreements reassigned at random</dt><dd>0.10</dd>" in shown
+
+
+def test_sentences_of_a_filled_text_are_plain():
+    text = (
+        '**In short.** Plans rose to [1,234]{.fact key="a.b"} [@nao]; see [](#fig-x). They fell\nby '
+        '[3%]{.fact key="c.d"} ([](#tab-y)).\n\n- An item of [5\\*]{.fact key="e.f"}'
+    )
+    assert dict(manuscript.sentences(text)) == {
+        "a.b": "Plans rose to 1,234; see the figure.",
+        "c.d": "They fell by 3%.",
+        "e.f": "An item of 5*",
+    }
+
+
+def test_the_gallery_shows_titles_under_chapters(project):
+    page = (published(project) / "figures" / "index.html").read_text()
+    assert '<h2 id="02_programme">The programme</h2>' in page and page.count("<h2") == 1
+    assert "<figcaption>Requests fell by 3.2 percentage points &lt;&amp;&gt;</figcaption>" in page
+    assert '"Assess Sans"' in page and "@font-face" in page
+
+
+def test_columns_keep_the_width_their_texts_need_and_amounts_sort_by_value():
+    frame = pd.DataFrame(
+        {
+            "Who": ["Kent", "Bury"],
+            "Why": ["because " * 10] * 2,
+            "Held": ["£1,735 million", "£886.5 million"],
+            "n": [1, 2],
+        }
+    )
+    page = rendering.html_table(tables.make(frame, "t", "T"), "t", "")
+    assert '<th scope="col">Who</th><th scope="col" class="long">Why</th>' in page
+    assert re.findall(r'data-value="([^"]+)"', page) == ["1735000000.0", "1", "886500000.0", "2"]
 
 
 def spoil_fact(p):

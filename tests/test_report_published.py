@@ -50,3 +50,18 @@ def test_it_is_one_file_of_reasonable_size():
     identifiers = re.findall(r'\bid="([^"]+)"', page)
     assert len(identifiers) == len(set(identifiers))
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(identifiers)
+
+
+def test_no_heading_of_a_table_and_no_word_of_a_figure_is_a_name_from_code():
+    page = PAGE.read_text(encoding="utf-8")
+    heads = re.findall(r"<th scope=\"col\"[^>]*>(.*?)</th>", page, flags=re.DOTALL)
+    drawn = [
+        t
+        for svg in re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
+        for t in re.findall(r"<text[^>]*>(.*?)</text>", svg)
+    ]
+    captions = re.findall(r'<span class="(?:finding|subtitle)">(.*?)</span>|<caption[^>]*>(.*?)</caption>', page)
+    shown = [*heads, *drawn, *("".join(pair) for pair in captions)]
+    assert len(heads) > 50 and len(drawn) > 500
+    code = re.compile(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b")
+    assert [text for text in shown if code.search(re.sub(r"<[^>]+>", "", text))] == []

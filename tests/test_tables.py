@@ -3,6 +3,7 @@
 import json
 
 import pandas as pd
+import pytest
 
 from helpers import tables
 
@@ -58,3 +59,36 @@ def test_markdown_and_record():
     assert tables.from_record(json.loads(json.dumps(made.record()))) == made
     assert make(a=[True, False]).cells == (("yes",), ("no",))
     assert make().cells == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("£1,735 million", 1.735e9),
+        ("£886.5 million", 886.5e6),
+        ("\u22123.2%", -3.2),
+        ("+4.5 percentage points", 4.5),
+        ("3.7 percentage points (0.4 to 6.9)", 3.7),
+        ("£2bn", 2e9),
+        ("<0.001", 0.001),
+        ("1,234", 1234.0),
+        ("2023-24", None),
+        ("E10000016", None),
+        ("12 of 38", None),
+        ("Kent", None),
+        ("", None),
+    ],
+)
+def test_an_amount_is_read_with_its_unit(text, value):
+    assert tables.amount(text) == (None if value is None else pytest.approx(value))
+
+
+def test_a_column_of_text_sorts_by_value_only_when_it_holds_nothing_but_amounts():
+    frame = pd.DataFrame(
+        {"What": ["£9", "none", "£1"], "Held": ["£10 million", "\u2013", "£9,000"], "n": [3.0, 1.0, None]}
+    )
+    assert tables.sort_values(tables.make(frame, "t", "T")) == (
+        (None, 10e6, 3.0),
+        (None, None, 1.0),
+        (None, 9000.0, None),
+    )

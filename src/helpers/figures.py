@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
     from numpy.typing import NDArray
 
 PNG_SCALE = 2
@@ -73,6 +74,9 @@ VERDICTS: dict[str, tuple[str, str]] = {  # verdict -> (colour, marker)
     "documents only": ("#a38a00", "^"),
     "not testable": ("#b9bfc5", "v"),
 }
+# Parts of a whole, from the first to the last: one hue of its own, so that no part is taken for a group or a cohort,
+# and dark enough apart to be told from its neighbours in grey.
+PARTS = ("#ead6b4", "#d6b583", "#bf9355", "#a17437", "#805726", "#5f3d19", "#3f270e")
 _UNIT_AXIS: dict[str, Callable[[float], str]] = {}
 
 
@@ -729,6 +733,7 @@ def strip(
     order = _order(frame, by)
     figure, axes = new(height or 1.0 + 0.75 * len(order))
     looks = styles(order)
+    called: list[Point] = []
     for place, key in enumerate(order):
         part = frame[(frame[by] == key) & frame[value].notna()].sort_values(value)
         if part.empty:
@@ -763,14 +768,7 @@ def strip(
         if name:
             for at, (who, amount) in zip(spread, part[[name, value]].itertuples(index=False), strict=True):
                 if who in call_out:
-                    axes.annotate(
-                        str(who),
-                        (amount, -place + at),
-                        xytext=(5, 4),
-                        textcoords="offset points",
-                        fontsize=8.5,
-                        color=_darker(colour),
-                    )
+                    called.append((float(amount), float(-place + at), str(who), colour, marker or "o"))
     counts = frame[frame[value].notna()].groupby(by, observed=True).size()
     axes.set_yticks(
         [-i for i in range(len(order))], [f"{textwrap.fill(looks[k][0], 16)}\n({counts.get(k, 0)})" for k in order]
@@ -784,7 +782,104 @@ def strip(
     if low < 0 < high:
         zero_line(axes, vertical=True)
     axis_unit(axes, unit, "x")
+    _call_out(axes, called)
     return figure
+
+
+Point = tuple[float, float, str, str, str]  # x, y, words, colour, marker
+
+
+def _call_out(axes: Axes, points: Sequence[Point], size: float = 8.5) -> None:
+    """Points ringed and named: each label on white, beside its point or, with a line that leads to it, further off,
+    where it lies over no other point, label or number. `size` of the letters in points."""
+    from matplotlib.transforms import Bbox
+
+    if not points:
+        return
+    figure: Any = axes.figure
+    lay_out(figure)
+    scale = figure.dpi / 72
+    taken = _drawn_on(axes, 3 * scale)
+    for x, y, words, colour, marker in sorted(points, key=lambda p: (-p[1], p[0])):
+        axes.plot(
+            [x],
+            [y],
+            linestyle="",
+            marker=marker,
+            markersize=8.5,
+            color=colour,
+            markeredgecolor=INK,
+            markeredgewidth=1.3,
+            zorder=5,
+        )
+        at = [float(side) for side in axes.transData.transform((x, y))]
+        wide, high = _wide(words, size, "semibold") * scale, size * 1.15 * scale
+        boxes = []
+        for dx, dy in _PLACES:
+            left = at[0] + dx * scale - (0 if dx > 0 else wide if dx < 0 else wide / 2)
+            boxes.append(Bbox.from_bounds(left, at[1] + dy * scale - high / 2, wide, high))
+        frame = axes.get_window_extent()
+        crowding = [_crowding(place, box, at, frame, taken) for place, box in zip(_PLACES, boxes, strict=True)]
+        best = crowding.index(min(crowding))
+        (dx, dy), box = _PLACES[best], boxes[best]
+        taken.append(box)
+        line = {"arrowstyle": "-", "color": INK, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 4}
+        axes.annotate(
+            words,
+            (x, y),
+            xytext=(dx, dy),
+            textcoords="offset points",
+            ha="left" if dx > 0 else "right" if dx < 0 else "center",
+            va="center",
+            fontsize=size,
+            fontweight="semibold",
+            color=_darker(colour),
+            zorder=6,
+            bbox={"boxstyle": "square,pad=0.08", "facecolor": "white", "edgecolor": "none"},
+            arrowprops=line if _far((dx, dy)) else None,
+        )
+
+
+def _drawn_on(axes: Axes, half: float) -> list[Bbox]:
+    """Where marks (`half` as wide as this), words and lines stand, and the line at nought, in pixels."""
+    from matplotlib.transforms import Bbox
+
+    taken = [
+        Bbox.from_bounds(x - half, y - half, 2 * half, 2 * half)
+        for line in axes.lines
+        if line.get_transform() == axes.transData
+        for x, y in axes.transData.transform(line.get_xydata())
+    ]
+    taken += [text.get_window_extent() for text in axes.texts]
+    for lines in axes.collections:
+        if lines.get_transform() == axes.transData:
+            taken += [Bbox(axes.transData.transform(ends)) for ends in getattr(lines, "get_segments", list)()]
+    frame, nought = axes.get_window_extent(), axes.transData.transform((0, 0))[0]
+    return [*taken, Bbox.from_extents(nought, frame.y0, nought, frame.y1)]
+
+
+def _crowding(place: tuple[float, float], box: Bbox, at: Sequence[float], frame: Bbox, taken: Sequence[Bbox]) -> float:
+    """How ill a label stands in `box`, `place` points from its mark at `at`: outside the frame worst, then over other
+    things, then far away."""
+    from matplotlib.transforms import Bbox
+
+    inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
+    over = sum(box.overlaps(other) for other in taken)
+    if _far(place):
+        line = Bbox.from_extents(at[0], at[1], (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)
+        over += sum(line.overlaps(other) for other in taken)
+    return (0 if inside else 1000) + 12 * over + math.hypot(*place)
+
+
+def _far(place: tuple[float, float]) -> bool:
+    """Whether a label so many points from its mark needs a line to it."""
+    return math.hypot(*place) > 14
+
+
+#: Where a label may stand from its point, in points.
+_PLACES = [(10 * a, b) for a in (1, -1) for b in (0, 7, -7)] + [
+    (a, b) for b in (13, -13, 20, -20, 28, -28) for a in (0, 14, -14, 30, -30)
+]
 
 
 def multiples(
@@ -933,6 +1028,15 @@ def waterfall(
     return figure
 
 
+def part_colours(parts: int) -> list[str]:
+    """Shades from light to dark for so many parts of a whole, as far apart as they can be."""
+    if parts > len(PARTS):
+        raise AssessError(f"A stacked figure can tell {len(PARTS)} parts apart, not {parts}; join the smallest.")
+    # Few parts keep away from both ends, where a shade is nearly paper or nearly ink.
+    first, last = (1, len(PARTS) - 2) if parts <= 3 else (0, len(PARTS) - 1)
+    return [PARTS[round(first + i * (last - first) / max(1, parts - 1))] for i in range(parts)]
+
+
 def stacked(
     frame: pd.DataFrame,
     x: str,
@@ -941,21 +1045,19 @@ def stacked(
     share: bool = False,
     height: float = 3.9,
 ) -> Figure:
-    """Stacked columns: one per row's `x`, split into `parts` (columns, with the words that name them). `share` scales
-    each to 100%."""
+    """Stacked columns: one per row's `x`, split into `parts` (columns, with the words that name them), shaded from
+    light at the foot to dark at the top. `share` scales each to 100%."""
     named = dict(parts) if isinstance(parts, Mapping) else {p: p for p in parts}
     _need(frame, [x, *named], "stacked")
     figure, axes = new(height)
     data = frame[list(named)].astype(float)
     if share:
         data = data.div(data.sum(axis=1), axis=0) * 100
-    palette = ["#0e3557", "#2f7fb5", "#8fc1b5", "#e0a458", "#b9bfc5", "#801650", "#5a7d2a", "#d9c7e8"]
-    hatches = ["", "", "", "///", "", "...", "\\\\\\", ""]
+    shades = part_colours(len(named))
     base = data.iloc[:, 0] * 0
     places = list(range(len(frame)))
     ends = []
-    for position, (column, words) in enumerate(named.items()):
-        colour = palette[position % len(palette)]
+    for (column, words), colour in zip(named.items(), shades, strict=True):
         axes.bar(
             places,
             data[column].fillna(0),
@@ -964,7 +1066,6 @@ def stacked(
             color=colour,
             edgecolor="white",
             linewidth=0.7,
-            hatch=hatches[position % len(hatches)],
             zorder=3,
         )
         middle = float((base + data[column].fillna(0) / 2).iloc[-1])
@@ -979,8 +1080,8 @@ def stacked(
     if len(named) <= 6 and float(base.iloc[-1]) > 0:
         axes.legend(
             handles=[
-                Patch(facecolor=palette[i % 8], hatch=hatches[i % 8], edgecolor="white", label=textwrap.fill(w, 20))
-                for i, w in reversed(list(enumerate(named.values())))
+                Patch(facecolor=shade, edgecolor="white", label=textwrap.fill(words, 20))
+                for shade, words in reversed(list(zip(shades, named.values(), strict=True)))
             ],
             loc="center left",
             bbox_to_anchor=(1.0, 0.5),
@@ -1071,6 +1172,7 @@ def scatter(
     figure, axes = new(height)
     order = _order(frame, by)
     looks = styles(order)
+    called: list[Point] = []
     for key in reversed(order):
         part = frame if by is None else frame[frame[by] == key]
         label, colour, _, marker = looks[key]
@@ -1090,14 +1192,7 @@ def scatter(
         if name:
             for who, px, py in part[[name, x, y]].itertuples(index=False):
                 if who in call_out and px == px and py == py:
-                    axes.annotate(
-                        str(who),
-                        (px, py),
-                        xytext=(5, 4),
-                        textcoords="offset points",
-                        fontsize=8.5,
-                        color=_darker(colour),
-                    )
+                    called.append((float(px), float(py), str(who), colour, marker or "o"))
     axes.grid(True, axis="both", color=GRID)
     axis_unit(axes, x_unit, "x")
     axis_unit(axes, y_unit, "y")
@@ -1106,6 +1201,7 @@ def scatter(
     if by and len(order) > 1:
         handles, texts = axes.get_legend_handles_labels()
         _legend(figure, handles[::-1], texts[::-1])
+    _call_out(axes, called)
     return figure
 
 

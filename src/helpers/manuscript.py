@@ -8,6 +8,7 @@ key="chapter/name"}` and
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,6 +79,7 @@ class Manuscript:
     used: list[str]
     missing: list[str]
     words: dict[str, Any]
+    lines: dict[str, str] = field(default_factory=dict)  # fact -> what it is, in plain words
 
     def markdown(self) -> str:
         """The whole as pandoc Markdown."""
@@ -182,6 +184,7 @@ class _Writer:
 
     def __init__(self, known: Facts, assets: dict[str, Asset], used: dict[str, None]) -> None:
         self.known, self.assets, self.used = known, assets, used
+        self.lines: dict[str, str] = {}  # fact -> the first sentence that uses it
 
     def _prose(self, text: str, chapter: str, cell: Cell) -> str:
         def write(hole: prose.Placeholder, filled: str) -> str:
@@ -189,9 +192,12 @@ class _Writer:
             return f'[{escaped(filled)}]{{.fact key="{hole.id}"}}'
 
         try:
-            return prose.fill(text, self.known, write)
+            made = prose.fill(text, self.known, write)
         except AssessError as error:
             raise AssessError(f"{chapter}, cell {cell.position}: {error}") from error
+        for id, sentence in sentences(made):
+            self.lines.setdefault(id, sentence)
+        return made
 
     def pieces(self, chapter: str, path: Path) -> Iterator[tuple[Cell, str]]:
         """Each cell that shows something, with its text for the report. Level-1 headings are dropped: the section has
@@ -236,6 +242,42 @@ class _Writer:
     def _references(text: str, chapter: str) -> str:
         """Remember which chapter a bare [](#fig-name) was written in, because names are unique only there."""
         return re.sub(r"\[\]\(#(fig|tab)-([a-z0-9_-]+)\)", rf'[]{{.ref kind="\1" name="\2" chapter="{chapter}"}}', text)
+
+
+_FACT = re.compile(r'\[((?:[^\]\\]|\\.)*)\]\{\.fact key="([^"]+)"\}')
+_REFERENCE = re.compile(r"\[\]\(#(fig|tab)-[^)]*\)")
+_MARKS = re.compile(  # what is escaped is kept
+    r"\\(.)|\s*\[-?@[^\]]*\]|\s*\(\[\]\([^)]*\)\)|\[\^[^\]]*\]:?|^#+ .*$|^:::.*$|^[-*>] |[*`]", re.MULTILINE
+)
+_ENDS = re.compile(r"(?:(?<=[.!?])|(?<=[.!?]\*\*))\s+(?=[^a-z\s])|\n\s*\n|\n(?=[-*>] )")
+
+
+def sentences(text: str) -> Iterator[tuple[str, str]]:
+    """Each fact that a filled text links to, with the sentence that holds it as plain words."""
+    for piece in _ENDS.split(text):
+        held = [id for _, id in _FACT.findall(piece)]
+        if held:
+            plain = _MARKS.sub(r"\1", _FACT.sub(r"\1", piece))
+            plain = _REFERENCE.sub(lambda found: {"fig": "the figure", "tab": "the table"}[found[1]], plain)
+            plain = " ".join(plain.split())
+            yield from ((id, plain) for id in held)
+
+
+def _told(folder: Path, policy: Path) -> dict[str, str]:
+    """What cited figures and verdicts are, by fact: the text of the one, claim and strength of the other."""
+    out: dict[str, str] = {}
+    if policy.is_file():
+        with policy.open(encoding="utf-8-sig", newline="") as handle:
+            for row in csv.DictReader(handle):
+                id = str(row["id"]).strip()
+                out[id if id.startswith("policy.") else f"policy.{id}"] = str(row.get("text") or "").strip()
+    claims = folder / "09_claims" / "claims.csv"
+    if claims.is_file():
+        with claims.open(encoding="utf-8", newline="") as handle:
+            for row in csv.DictReader(handle):
+                strength = f" (strength of the evidence: {row['strength']})" if row.get("strength") else ""
+                out[f"verdict.{row.get('claim_id')}"] = f"Verdict on the claim: {row.get('claim')}{strength}"
+    return {id: text for id, text in out.items() if text}
 
 
 def words() -> dict[str, Any]:
@@ -324,7 +366,8 @@ def build(
         ends["conclusions"],
     ]
     references = Section("references", said["sections"]["references"], kind="back", text=["::: {#refs}\n:::"])
-    return Manuscript([*ordered, references, *annexes.values()], assets, known, list(used), missing, said)
+    lines = writer.lines | _told(folder, policy)
+    return Manuscript([*ordered, references, *annexes.values()], assets, known, list(used), missing, said, lines)
 
 
 def table(asset: Asset) -> Table:

@@ -14,15 +14,17 @@ import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlparse
 
 from helpers import facts as fact_words
-from helpers import notebook_pages, provenance, wordfile, wordstyles
+from helpers import measures, notebook_pages, provenance, wordfile, wordstyles
 from helpers.errors import AssessError
+from helpers.figures import PARTS
 from helpers.manuscript import TEMPLATES, Asset, Manuscript, table
-from helpers.tables import Column, Table
+from helpers.tables import Column, Table, sort_values
 
 READER = "markdown+smart+fenced_divs+bracketed_spans+footnotes+pipe_tables-tex_math_dollars-raw_tex"
 Node = dict[str, Any]
@@ -403,9 +405,9 @@ _COLOUR_NAMES = {
     "#7d6a00": "fig-cohort-4-text",
     "#5b8fbf": "fig-pale",
     "#b9bfc5": "fig-faint",
-    "#0e3557": "fig-part-1",
-    "#2f7fb5": "fig-part-2",
-    "#8fc1b5": "fig-part-3",
+    "#e7e5e1": "fig-nothing",
+    "#999999": "fig-edge",
+    **{shade: f"fig-part-{place}" for place, shade in enumerate(PARTS, start=1)},
 }
 
 
@@ -454,7 +456,7 @@ def _html_cell(text: str, value: Any, column: Column) -> str:
     kind = text.lower()
     if kind in _VERDICTS:
         inner = f'<span class="verdict v-{slug(kind)}">{inner}</span>'
-    sort = "" if value is None else f' data-value="{html.escape(str(value))}"' if column.numeric else ""
+    sort = "" if value is None else f' data-value="{html.escape(str(value))}"'
     return f"{sort}{' class=num' if column.numeric else ''}>{inner}"
 
 
@@ -469,13 +471,23 @@ _VERDICTS = {
 }
 
 
+def _widths(made: Table) -> list[str]:
+    """How wide each column must stay on a small screen, by class: `num`, `long` for sentences, `mid` for a few words."""
+    out = []
+    for place, column in enumerate(made.columns):
+        longest = max((len(row[place]) for row in made.cells if not address(row[place])), default=0)
+        out.append("num" if column.numeric else "long" if longest > 60 else "mid" if longest > 20 else "")
+    return out
+
+
 def html_table(made: Table, identifier: str, label: str, after: str = "") -> str:
     """A captioned table that can be sorted and, when wide, scrolled."""
     heads = "".join(
-        f'<th scope="col"{" class=num" if c.numeric else ""}>{html.escape(c.name)}</th>' for c in made.columns
+        f'<th scope="col" class="{kind}">{html.escape(c.name)}</th>'.replace(' class=""', "")
+        for c, kind in zip(made.columns, _widths(made), strict=True)
     )
     rows = []
-    for texts, values in zip(made.cells, made.values, strict=True):
+    for texts, values in zip(made.cells, sort_values(made), strict=True):
         tags = []
         for place, (text, value, column) in enumerate(zip(texts, values, made.columns, strict=True)):
             tag = "th scope=row" if place == 0 else "td"
@@ -500,23 +512,81 @@ def html_table(made: Table, identifier: str, label: str, after: str = "") -> str
     )
 
 
+# What the facts of an effect are, after `effect.OUTCOME.`; see helpers.protocol.
+_EFFECT_WORDS = {
+    "att": "estimated effect, main estimate",
+    "ri_p": "p of the main estimate, by reassigning agreements at random",
+    "ri_p_studentised": "p by reassigning agreements at random, each estimate over its standard error",
+    "bh_p": "p adjusted for the number of outcomes looked at together",
+    "pretrend_p": "p of the test that councils moved alike before",
+    "pretrend_ri_p": "p of the test that councils moved alike before, by reassigning agreements at random",
+    "mde": "the smallest effect that would usually have been seen",
+    "mde_analytic": "the smallest effect that would usually have been seen, by the usual test",
+    "breakdown": "how far trends may differ before the interval takes in nought",
+    "path": "average over the years after the agreement",
+    "same_sign": "whether every estimator gives the same sign",
+    "anticipation_1": "estimated effect, allowing a year of anticipation",
+    "linear_trend": "estimated effect, the earlier trend taken off",
+    "covariates": "estimated effect, adjusted for starting points",
+    "no_dbv": "estimated effect, without Delivering Better Value councils as comparison",
+    "callaway_santanna_notyet": "estimated effect, against councils that had not signed yet too",
+    "sun_abraham": "estimated effect by the method of Sun and Abraham",
+    "imputation": "estimated effect by imputation",
+    "twfe": "estimated effect by two-way fixed effects",
+    "leave_one_out": "estimated effects, each council left out in turn",
+    "loo_lower": "smallest estimated effect, each council left out in turn",
+    "loo_upper": "largest estimated effect, each council left out in turn",
+    "n_treated": "councils with an agreement behind the estimate",
+    "n_control": "councils in the comparison",
+}
+
+
+def fact_line(id: str, lines: Mapping[str, str]) -> str:
+    """What a fact is, in plain words: measure and kind for an effect, else what `lines` says, else its name."""
+    kind, _, rest = id.partition(".")
+    outcome, _, what = rest.partition(".")
+    known = measures.listed()
+    if kind == "effect" and outcome in known:
+        event = re.fullmatch(r"event\.(-?\d+)", what)
+        if event:
+            years = int(event[1])
+            count = f"{abs(years)} year{'' if abs(years) == 1 else 's'}"
+            place = (
+                f"{count} {'after' if years > 0 else 'before'} the first exposed year"
+                if years
+                else "first exposed year"
+            )
+            return f"{known[outcome].title}: estimated effect, {place}"
+        if what in _EFFECT_WORDS:
+            return f"{known[outcome].title}: {_EFFECT_WORDS[what]}"
+    return lines.get(id, id)
+
+
+def _bare(p: str) -> str:
+    return p.removeprefix("p = ").removeprefix("p ")
+
+
 def _fact_entries(manuscript: Manuscript) -> str:
     """The list of facts the prose uses: where a number's link leads, and what its dialog shows."""
     entries = []
+    known = provenance.resources()
     for id in sorted(manuscript.used):
         fact = manuscript.facts[id]
         rows = [("Value", fact.display)]
         if fact.lower is not None and fact.upper is not None:
             rows.append(("95% interval", fact.interval()))
+        reassigned = id.removesuffix("att") + "ri_p"
+        main = id.startswith("effect.") and id.endswith(".att") and reassigned in manuscript.facts
         if fact.p is not None:
-            rows.append(("Probability by chance", fact.form("p")))
+            rows.append(("p, usual test" if id.startswith("effect.") else "p", _bare(fact.form("p"))))
+        if main:
+            rows.append(("p, agreements reassigned at random", _bare(manuscript.facts[reassigned].display)))
         if fact.n is not None:
             rows.append(("Sample", fact_words.number(fact.n, 0)))
         if fact.years:
             rows.append(("Years", fact.years))
         text = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in rows)
         if fact.sources:
-            known = provenance.resources()
             names = []
             for name in fact.sources:
                 link = known[name].link if name in known else address(name) or ""
@@ -530,9 +600,10 @@ def _fact_entries(manuscript: Manuscript) -> str:
             text += f"<dt>Notebook</dt><dd>{where}</dd>"
         else:
             text += "<dt>Kind</dt><dd>Cited figure, not computed here</dd>"
+        text += f"<dt>Name</dt><dd><code>{html.escape(id)}</code></dd>"
+        line = html.escape(fact_line(id, manuscript.lines))
         entries.append(
-            f'<article class="fact-entry" '
-            f'id="fact-{html.escape(id)}"><h3>{html.escape(id)}</h3><dl>{text}</dl></article>'
+            f'<article class="fact-entry" id="fact-{html.escape(id)}"><h3>{line}</h3><dl>{text}</dl></article>'
         )
     return "\n".join(entries)
 
@@ -578,7 +649,15 @@ def _html_tree(tree: Node, manuscript: Manuscript, numbering: Numbering, edition
 
 def page(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition) -> str:
     """The report as one self-contained HTML page."""
-    blocks = _html_tree(tree, manuscript, numbering, edition)
+    held: list[str] = []  # figures and tables, which are finished and only pass through pandoc
+
+    def hold(node: Node) -> Node | None:
+        if node["t"] != "RawBlock":
+            return None
+        held.append(node["c"][1])
+        return _raw("html", f"<!--held {len(held) - 1}-->")
+
+    blocks = walk(_html_tree(tree, manuscript, numbering, edition), hold)
     fragment = _write(
         {**tree, "blocks": blocks, "meta": {}},
         "html5",
@@ -587,6 +666,7 @@ def page(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edit
         "--shift-heading-level-by=1",
         "--email-obfuscation=none",
     )
+    fragment = re.sub(r"<!--held (\d+)-->", lambda found: held[int(found[1])], fragment)
     said = manuscript.words
     contents = []
     opened = False
@@ -663,6 +743,7 @@ def _shared(least: list[float], liked: list[float], full: list[float], room: flo
     return [max(small, low * whole) for small, whole in zip(least, full, strict=True)]
 
 
+@lru_cache(maxsize=512)
 def _layout(made: Table) -> tuple[list[float], str, bool]:
     """Each column's share of the width, the size of the letters, and whether the page must be turned.
 
@@ -704,6 +785,13 @@ def for_paper(made: Table) -> Table:
 
 
 _SHORT = 24  # lines: about a third of a page
+_FIRST_ROWS = 5  # what stays on one page with the caption of a longer table
+
+
+def _kind(made: Table) -> str:
+    """How a table stands on the page: `turned` when the page must be, `short` when it is kept whole, or `long`."""
+    shares, _, turned = _layout(made)
+    return "turned" if turned else "short" if _lines(made, shares) <= _SHORT else "long"
 
 
 def _lines(made: Table, shares: Sequence[float]) -> int:
@@ -719,7 +807,7 @@ def typst_table(made: Table, identifier: str, label: str) -> str:
     short one stays whole."""
     made = for_paper(made)
     shares, size, _ = _layout(made)
-    whole = "true" if _lines(made, shares) <= _SHORT else "false"
+    whole = _kind(made) == "short"
     columns = ", ".join(f"{share:.1f}fr" for share in shares)
     align = ", ".join("right" if c.numeric else "left" for c in made.columns)
     heads = ", ".join(f"[{typst_text(c.name)}]" for c in made.columns)
@@ -736,27 +824,106 @@ def typst_table(made: Table, identifier: str, label: str) -> str:
     sources = "; ".join(provenance.words(made.sources))
     foot = " ".join(t for t in (made.note, f"Source: {sources}" if sources else "") if t)
     body = ",\n".join(rows)
+    # Rows in lines of letters; between them the cells' own margins.
+    first = _lines(replace(made, cells=made.cells[:_FIRST_ROWS]), shares)
+    keep = f"#keep-together({first}, {_FIRST_ROWS}, {size})\n" if not whole else ""
     return (
-        f"#report-table((columns: ({columns},), align: ({align},), size: {size}, whole: {whole}), ({heads},), ({body},), "
+        f"{keep}#report-table((columns: ({columns},), align: ({align},), size: {size}, whole: {str(whole).lower()}), ({heads},), ({body},), "
         f"[{typst_text(label)}], [{typst_text(made.title)}], [{typst_text(foot)}]) <{identifier}>"
     )
 
 
 def _if_turned(made: Table, blocks: list[Node]) -> list[Node]:
     """The blocks of a table, in a Div marked as `turned` when the page must be."""
-    return [{"t": "Div", "c": [["", ["turned"], []], blocks]}] if _layout(for_paper(made))[2] else blocks
+    return [_marked(blocks, "turned")] if _layout(for_paper(made))[2] else blocks
 
 
-def _afloat(blocks: list[Node]) -> list[Node]:
-    """Figures that stand between paragraphs let go, to the top or foot of a page, so that the text fills what they
-    leave; one just under a heading stays there."""
+def _marked(blocks: list[Node], *classes: str) -> Node:
+    return {"t": "Div", "c": [["", list(classes), []], blocks]}
+
+
+_MOVES = {"figure", "short", "turned"}  # what can stand elsewhere than where the text has it
+_RUN = 4  # turned tables one after another that share turned pages rather than take one each
+
+
+def _marks(block: Node | None) -> set[str]:
+    return set(block["c"][0][1]) if block is not None and block["t"] == "Div" else set()
+
+
+def afloat(blocks: list[Node]) -> list[Node]:
+    """Figures, short tables and turned ones marked as `afloat`, so that the text goes on around them; the first under
+    a heading that nothing else stands under stays there, and so do several turned ones in a row.
+
+    What stood between a heading and the first block that stays comes after that block. A short table keeps its place
+    when the chapter's next table is a long one, before which its number must come.
+    """
     out: list[Node] = []
-    for before, block in zip([None, *blocks], blocks, strict=False):
-        free = before is not None and before["t"] in ("Para", "BulletList", "OrderedList")
-        if free and block["t"] == "RawBlock" and block["c"][1].startswith("#report-figure("):
-            block = _raw("typst", block["c"][1].replace("#report-figure(", "#report-figure(afloat: true, ", 1))
+    long = False  # whether the next table is a long one
+    together = _in_a_row(blocks)
+    for place in reversed(range(len(blocks))):
+        block = blocks[place]
+        marks = _marks(block)
+        if block["t"] == "Header" and block["c"][0] == 1:
+            long = False
+        if marks & _MOVES and not ("short" in marks and long) and place not in together:
+            block = _marked(block["c"][1], *block["c"][0][1], "afloat")
+        if marks & {"short", "long", "turned"}:
+            long = "long" in marks or (long and "short" in marks)
         out.append(block)
+    return _after_the_first(out[::-1])
+
+
+def _in_a_row(blocks: list[Node]) -> set[int]:
+    """The places of turned tables of which several follow one another, with no more than headings between."""
+    found: set[int] = set()
+    run: list[int] = []
+    for place, block in enumerate([*blocks, None]):
+        if "turned" in _marks(block):
+            run.append(place)
+        elif block is None or block["t"] != "Header":
+            found.update(run if len(run) >= _RUN else [])
+            run = []
+    return found
+
+
+def _after_the_first(blocks: list[Node]) -> list[Node]:
+    """What floats moved from under a heading to after the first block there that stays."""
+    out: list[Node] = []
+    waiting: list[Node] = []
+    under = False
+    for block in [*blocks, None]:
+        if block is not None and under and "afloat" in _marks(block):
+            waiting.append(block)
+            continue
+        if block is None or block["t"] == "Header":
+            if waiting:  # nothing else stands under the heading
+                first = waiting[0]
+                waiting[0] = _marked(first["c"][1], *(_marks(first) - {"afloat"}))
+            out += waiting if block is None else [*waiting, block]
+        else:
+            out += [block, *waiting]
+        waiting, under = [], block is not None and block["t"] == "Header"
     return out
+
+
+def _set(blocks: list[Node]) -> list[Node]:
+    """Marked figures and tables as plain Typst, those afloat told so; turned ones that stay are left marked."""
+    out: list[Node] = []
+    for block in blocks:
+        marks = _marks(block)
+        if not marks & {*_MOVES, "long", "box"} or ("turned" in marks and "afloat" not in marks):
+            out.append(block)
+        elif "turned" in marks:
+            out += [_raw("typst", "#sideways["), *block["c"][1], _raw("typst", "]")]
+        elif "afloat" in marks:
+            out += [_raw("typst", _afloat_call(b["c"][1])) for b in block["c"][1]]
+        else:
+            out += block["c"][1]
+    return out
+
+
+def _afloat_call(call: str) -> str:
+    return call.replace("(", "(afloat: true, ", 1)
 
 
 def turn(blocks: list[Node], begin: Node, end: Node) -> list[Node]:
@@ -806,18 +973,16 @@ def typst_source(tree: Node, manuscript: Manuscript, numbering: Numbering, editi
                 used_labels.add(anchor(asset))
                 if asset.kind == "table":
                     made = table(asset)
-                    return _if_turned(made, [_raw("typst", typst_table(made, anchor(asset), label))])
+                    call = _raw("typst", typst_table(made, anchor(asset), label))
+                    return _marked([call], _kind(for_paper(made)))
                 picture = asset.path(".plain.svg").read_text(encoding="utf-8")
                 (work / f"{slug(asset.key)}.svg").write_text(_DECIMALS.sub("", picture), encoding="utf-8")
-                return _raw("typst", _typst_figure(asset, label))
+                return _marked([_raw("typst", _typst_figure(asset, label))], "figure")
             if {"gap", "key", "callout"} & set(classes):
-                return [
-                    _raw("typst", f"#callout(kind: {_typst_string(classes[0])})["),
-                    *node["c"][1],
-                    _raw("typst", "]"),
-                ]
+                begin = f"#callout(kind: {_typst_string(classes[0])})["
+                return _marked([_raw("typst", begin), *node["c"][1], _raw("typst", "]")], "box")
             if identifier == "refs":
-                return [_raw("typst", "#references-list["), *node["c"][1], _raw("typst", "]")]
+                return _marked([_raw("typst", "#references-list["), *node["c"][1], _raw("typst", "]")], "box")
         if node["t"] == "Header":
             level, (identifier, classes, pairs), inlines = node["c"]
             mark = dict(pairs).get("number", "")
@@ -829,7 +994,7 @@ def typst_source(tree: Node, manuscript: Manuscript, numbering: Numbering, editi
         return None
 
     turned, back = _raw("typst", "#page(flipped: true)["), _raw("typst", "]")
-    blocks = turn(_afloat(walk(tree["blocks"], dress)), turned, back)
+    blocks = turn(_set(afloat(walk(tree["blocks"], dress))), turned, back)
     body = _write({**tree, "blocks": blocks, "meta": {}}, "typst-citations", edition)
     said = manuscript.words
     gaps = "Not part of this build: " + ", ".join(manuscript.missing) + "." if manuscript.missing else ""
@@ -853,17 +1018,44 @@ def pdf(edition: Edition, work: Path) -> bytes:
 
     moment = datetime.datetime.fromtimestamp(edition.epoch, tz=datetime.UTC)
     try:
-        return typst.compile(
+        compiler = typst.Compiler(
             str(work / "main.typ"),
             root=str(work),
             font_paths=[str(TEMPLATES / "fonts"), str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
             ignore_system_fonts=True,
-            format="pdf",
-            pdf_standards=["ua-1"],
-            timestamp=int(moment.timestamp()),
         )
+        made = compiler.compile(format="pdf", pdf_standards=["ua-1"], timestamp=int(moment.timestamp()))
+        turned = json.loads(compiler.query("<sideways>", field="value"))
     except Exception as error:
         raise AssessError(f"Typst could not make the PDF: {error}") from error
+    return turn_pages(cast(bytes, made), turned)
+
+
+_TURN = b"/Rotate 90"
+
+
+def turn_pages(pdf: bytes, numbers: Sequence[int]) -> bytes:
+    """The PDF with the pages of these numbers (from 1) shown turned to the right, for what lies on its side there.
+
+    Takes a file with one plain table of contents (`xref`), as Typst writes. Raises AssessError for another.
+    """
+    pages = re.search(rb"/Type/Pages/Count \d+/Kids\[([^\]]*)\]", pdf)
+    table = re.search(rb"\nxref\n0 \d+\n((?:\d{10} \d{5} [nf].\n)+)trailer.*?startxref\n(\d+)", pdf, flags=re.DOTALL)
+    if not pages or not table:
+        raise AssessError("The PDF is not written as Typst used to write it, so its pages cannot be turned.")
+    objects = [int(number) for number in re.findall(rb"(\d+) 0 R", pages[1])]
+    entries = [table[1][at : at + 20] for at in range(0, len(table[1]), 20)]
+    places = sorted(
+        pdf.index(b"/Type/Page/", int(entries[objects[n - 1]][:10])) + len(b"/Type/Page") for n in set(numbers)
+    )
+
+    def moved(offset: int) -> int:
+        return offset + len(_TURN) * sum(place < offset for place in places)
+
+    pieces = [pdf[a:b] for a, b in zip([0, *places], [*places, table.start(1)], strict=True)]
+    fresh = [b"%010d" % moved(int(e[:10])) + e[10:] if e[17:18] == b"n" else e for e in entries]
+    rest = pdf[table.end(1) : table.start(2)] + b"%d" % moved(int(table[2])) + pdf[table.end(2) :]
+    return _TURN.join(pieces) + b"".join(fresh) + rest
 
 
 # Word

@@ -49,8 +49,7 @@ def publish(chapters_dir: Path, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".report.", dir=out))
     try:
-        names = [str(e["name"]) for e in entries]
-        _write_data(staging, chapters_dir, names, made)
+        _write_data(staging, chapters_dir, entries, made)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             notebooks = pool.submit(_write_notebooks, staging, chapters_dir, entries, made)
             _render(staging, made, edition)
@@ -104,11 +103,11 @@ def _render(staging: Path, made: Manuscript, edition: Edition) -> None:
 # Data files
 
 
-def _write_data(staging: Path, folder: Path, names: Sequence[str], made: Manuscript) -> None:
+def _write_data(staging: Path, folder: Path, entries: Sequence[Mapping[str, Any]], made: Manuscript) -> None:
     (staging / "facts.json").write_text(facts.to_json(made.facts.values()), encoding="utf-8", newline="\n")
     lines = [",".join(chapter.EFFECT_COLUMNS)]
-    for name in names:
-        path = folder / name / "effects.csv"
+    for entry in entries:
+        path = folder / str(entry["name"]) / "effects.csv"
         if path.is_file():
             head, *rest = path.read_text(encoding="utf-8").splitlines()
             if head != lines[0]:
@@ -126,7 +125,7 @@ def _write_data(staging: Path, folder: Path, names: Sequence[str], made: Manuscr
     (staging / "claims.csv").write_text(text, encoding="utf-8", newline="\n")
     figures = staging / "figures"
     figures.mkdir()
-    (figures / "index.html").write_text(_gallery(made), encoding="utf-8", newline="\n")
+    (figures / "index.html").write_text(_gallery(made, entries), encoding="utf-8", newline="\n")
     for asset in made.assets.values():
         if asset.kind == "figure":
             for ending in (".svg", ".png", ".csv"):
@@ -144,37 +143,53 @@ def _write_notebooks(staging: Path, folder: Path, entries: Sequence[Mapping[str,
             (staging / "notebooks" / f"{name}.html").write_text(page, encoding="utf-8", newline="\n")
 
 
-def _gallery(made: Manuscript) -> str:
-    """A page of every figure with its title, alt text and files."""
-    items = []
-    for asset in made.assets.values():
-        if asset.kind != "figure":
-            continue
-        name = f"{asset.chapter}-{asset.name}"
-        links = " ".join(f'<a href="{name}.{kind}">{kind.upper()}</a>' for kind in ("svg", "png", "csv"))
-        items.append(
-            f'<li id="{name}"><img src="{name}.png" alt="{html.escape(asset.meta["alt"])}" loading="lazy">'
-            f"<p>{html.escape(asset.chapter)}, {html.escape(asset.name)}: {links}</p></li>"
+def _gallery(made: Manuscript, entries: Sequence[Mapping[str, Any]]) -> str:
+    """A page of every figure under its chapter's heading, each with its title, alt text and files."""
+    titles = {str(entry["name"]): str(entry.get("title") or entry["name"]) for entry in entries}
+    parts = []
+    for chapter_name, title in titles.items():
+        items = "\n".join(
+            _gallery_item(asset)
+            for asset in made.assets.values()
+            if asset.kind == "figure" and asset.chapter == chapter_name
         )
+        if items:
+            parts.append(f'<h2 id="{html.escape(chapter_name)}">{html.escape(title)}</h2>\n<ul>{items}</ul>')
     title = html.escape(f"Figures: {made.words['title']}")
+    fonts = (manuscript.TEMPLATES / "fonts" / "fonts.css").read_text(encoding="utf-8")
     return (
         '<!DOCTYPE html>\n<html lang="en-GB"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
-        f"<style>{_GALLERY_STYLE}</style></head><body><main><h1>{title}</h1>"
-        '<p><a href="../assessment.html">Back to the report</a></p><ul>'
-        + "\n".join(items)
-        + "</ul></main></body></html>\n"
+        f"<style>{fonts}{_GALLERY_STYLE}</style></head><body><main><h1>{title}</h1>"
+        '<p><a href="../assessment.html">Back to the report</a></p>' + "\n".join(parts) + "</main></body></html>\n"
+    )
+
+
+def _gallery_item(asset: manuscript.Asset) -> str:
+    name = f"{asset.chapter}-{asset.name}"
+    said = html.escape(asset.meta["title"])
+    links = " ".join(
+        f'<a href="{name}.{kind}">{kind.upper()}<span class="vh"> of {said}</span></a>'
+        for kind in ("svg", "png", "csv")
+    )
+    return (
+        f'<li id="{name}"><figure><img src="{name}.png" alt="{html.escape(asset.meta["alt"])}" loading="lazy">'
+        f"<figcaption>{said}</figcaption></figure><p>{links}</p></li>"
     )
 
 
 _GALLERY_STYLE = """
-body { font: 1rem/1.5 "Helvetica Neue", Arial, sans-serif; color: #1d2730; background: #fff; margin: 0; }
+body { font: 1rem/1.5 "Assess Sans", "Helvetica Neue", Arial, sans-serif; color: #1d2730; background: #fff; margin: 0; }
 main { max-width: 90rem; margin: 0 auto; padding: 1.5rem; }
+h1, h2 { line-height: 1.2; font-weight: 600; } h2 { margin: 3rem 0 1rem; padding-top: 1rem; border-top: 4px solid #12436d; }
 ul { list-style: none; padding: 0; display: grid; gap: 2rem; }
 ul { grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); }
 li { border: 1px solid #d3d9de; border-radius: 4px; padding: 1rem; }
+li p { margin: .4rem 0 0; display: flex; gap: 1rem; } li a { min-height: 24px; }
+figure { margin: 0; } figcaption { font-weight: 600; line-height: 1.3; margin-top: .6rem; }
 img { width: 100%; height: auto; }
 a { color: #12508a; }
+.vh { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -133,6 +134,39 @@ def _value(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.10g}")
     return value if isinstance(value, int | str | bool) else str(value)
+
+
+_AMOUNT = re.compile(
+    r"([+\u2212-]?)\s*(?:about |over |under |[<>~])?(£?)(\d[\d,]*(?:\.\d+)?)\s?(bn|billion|m|million|k|thousand)?"
+    r"(?:%| [a-z][a-z ]*)?(?: \([^)]*\))?"
+)
+_SIZES = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "bn": 1e9, "billion": 1e9}
+
+
+def amount(text: str) -> float | None:
+    """The number a cell of text says, without its unit: "£1,735 million" is 1735000000, "−3.2%" -3.2, "2023-24" and
+    "Kent" none."""
+    found = _AMOUNT.fullmatch(text.strip())
+    if not found:
+        return None
+    sign, _, digits, size = found.groups()
+    value = float(digits.replace(",", "")) * _SIZES.get(size or "", 1.0)
+    return -value if sign in ("-", facts.MINUS) else value
+
+
+def sort_values(table: Table) -> tuple[tuple[Any, ...], ...]:
+    """What to sort each cell by: a number's value, also where a column of text holds nothing but numbers with units;
+    None where the text itself is the order."""
+    columns = []
+    for place, column in enumerate(table.columns):
+        texts = [row[place] for row in table.cells]
+        if column.numeric:
+            columns.append([row[place] for row in table.values])
+            continue
+        read = [amount(text) for text in texts]
+        told = [value for text, value in zip(texts, read, strict=True) if text != MISSING]
+        columns.append(read if told and None not in told else [None] * len(texts))
+    return tuple(zip(*columns, strict=True))
 
 
 def from_record(record: Mapping[str, Any]) -> Table:

@@ -1,5 +1,5 @@
 """What pandoc leaves undone in a Word file: A4 pages, turned ones for wide tables, page numbers, contents that can be
-read before Word has counted the pages, and rows that stay whole."""
+read before Word has counted the pages, captions that Word can number, and rows that stay whole."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ TEXT_WIDTH = (PAGE[0] - 2 * MARGIN) / INCH  # inches
 FIGURE_HEIGHT = 8.0  # inches: what the page has left for a figure under its caption and above its source
 
 SHORT = 15  # rows of a table that is kept whole
+FIRST = 6  # rows of a longer one, its heading among them, that stay with the caption
 
 _FOOTER, _FOOTER_ID = "word/footer.xml", "rIdFooter"
 _NAMESPACES = (
     'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" '
     'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
 )
+_UPDATE = '<w:updateFields w:val="true"/>'
 _KIND = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/footer"
 _CONTENT = "application/vnd.openxmlformats-officedocument.wordprocessingml.footer+xml"
 
@@ -54,6 +56,7 @@ def finished(docx: bytes) -> bytes:
             ("word/document.xml", _document),
             ("word/_rels/document.xml.rels", _relations),
             ("[Content_Types].xml", _contents_types),
+            ("word/settings.xml", _settings),
         ):
             parts[name] = change(parts[name].decode()).encode()
         for name in sorted(parts, key=lambda n: (n != "[Content_Types].xml", n)):
@@ -82,6 +85,11 @@ def _contents_types(xml: str) -> str:
     return xml.replace("</Types>", f'<Override PartName="/{_FOOTER}" ContentType="{_CONTENT}"/></Types>')
 
 
+def _settings(xml: str) -> str:
+    """Word asked to count the pages of the contents when it opens the file. The place is the schema's."""
+    return re.sub(r"(?=<w:(?:hdrShapeDefaults|footnotePr|endnotePr|compat|rsids)\b)", _UPDATE, xml, count=1)
+
+
 def _document(xml: str) -> str:
     """document.xml with sections, contents and tables as the page needs them."""
     last = xml.rindex("<w:sectPr>")
@@ -95,20 +103,50 @@ def _document(xml: str) -> str:
         pieces[place] = re.sub(
             r"<w:tbl>.*?</w:tbl>", lambda found, width=width: _table(found[0], width), pieces[place], flags=re.DOTALL
         )
-    return _contents("".join(pieces))
+    return _contents(_captions("".join(pieces)))
+
+
+_CAPTION = re.compile(
+    r'<w:r>(<w:rPr>(?:(?!</w:rPr>).)*</w:rPr>)<w:t xml:space="preserve">(Table|Figure) (\w+)\.(\d+)\.</w:t></w:r>'
+)
+
+
+def _captions(xml: str) -> str:
+    """Numbers of captions as fields that count, with what they show now. The first of a chapter begins again."""
+
+    def numbered(found: re.Match[str]) -> str:
+        look, kind, chapter, number = found.groups()
+
+        def run(text: str) -> str:
+            return f'<w:r>{look}<w:t xml:space="preserve">{text}</w:t></w:r>'
+
+        again = r" \r 1" if number == "1" else ""
+        field = f'<w:fldSimple w:instr=" SEQ {kind} \\* ARABIC{again} ">{run(number)}</w:fldSimple>'
+        return run(f"{kind} {chapter}.") + field + run(".")
+
+    return _CAPTION.sub(numbered, xml)
 
 
 def _table(xml: str, width: int) -> str:
-    """A table as wide as the text, its rows never split between pages and, if it is short, kept on one page; the last
-    row stays with the note below."""
+    """A table as wide as the text, its rows never split between pages and, if it is short, kept on one page; of a longer
+    one the first rows stay with the caption. The last row stays with the note below."""
     shares = [int(share) for share in re.findall(r'<w:gridCol w:w="(\d+)"', xml)]
     grid = "".join(f'<w:gridCol w:w="{round(share * width / sum(shares))}"/>' for share in shares)
     xml = re.sub(r"<w:tblGrid>.*?</w:tblGrid>", f"<w:tblGrid>{grid}</w:tblGrid>", xml, flags=re.DOTALL)
     xml = re.sub(r"<w:tblW [^>]*>", f'<w:tblW w:type="dxa" w:w="{width}"/>', xml)
     xml = xml.replace("<w:tr><w:trPr>", "<w:tr><w:trPr><w:cantSplit/>")
     xml = re.sub(r"<w:tr>(?!<w:trPr>)", "<w:tr><w:trPr><w:cantSplit/></w:trPr>", xml)
-    start = 0 if xml.count("<w:tr>") <= SHORT else xml.rindex("<w:tr>")
-    return xml[:start] + re.sub(r'(<w:pStyle w:val="Table\w+" ?/>)', r"\1<w:keepNext/>", xml[start:])
+    head, *rows = xml.split("<w:tr>")
+    kept = [
+        _kept(row) if len(rows) <= SHORT or place < FIRST or place == len(rows) - 1 else row
+        for place, row in enumerate(rows)
+    ]
+    return "<w:tr>".join([head, *kept])
+
+
+def _kept(row: str) -> str:
+    """A table's row that stays on the page of the next."""
+    return re.sub(r'(<w:pStyle w:val="Table\w+" ?/>)', r"\1<w:keepNext/>", row)
 
 
 _HEADING = re.compile(
@@ -117,8 +155,15 @@ _HEADING = re.compile(
 )
 
 
+def _page_of(name: str) -> str:
+    """A field that shows the page of a bookmark, empty until the pages are counted."""
+    marks = [f'<w:r><w:fldChar w:fldCharType="{kind}"/></w:r>' for kind in ("begin", "separate", "end")]
+    asked = f'<w:r><w:instrText xml:space="preserve"> PAGEREF {name} \\h </w:instrText></w:r>'
+    return f"{marks[0]}{asked}{marks[1]}{marks[2]}"
+
+
 def _contents(xml: str) -> str:
-    """The contents as a list of links in place of an empty field. Word adds page numbers when asked to update it."""
+    """The contents as a list of links, each with a field for its page, in place of an empty field."""
     begin = (
         '<w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText xml:space="preserve">TOC \\o "1-2" \\h \\z \\u'
         '</w:instrText></w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r>'
@@ -126,7 +171,8 @@ def _contents(xml: str) -> str:
     lines: list[str] = []
     for name, level, runs in _HEADING.findall(xml):
         words = html.unescape("".join(re.findall(r"<w:t[^>]*>(.*?)</w:t>", runs, flags=re.DOTALL)))
-        link = f'<w:hyperlink w:anchor="{name}" w:history="1"><w:r><w:t>{html.escape(words)}</w:t></w:r></w:hyperlink>'
+        text = f"<w:r><w:t>{html.escape(words)}</w:t></w:r><w:r><w:tab/></w:r>"
+        link = f'<w:hyperlink w:anchor="{name}" w:history="1">{text}{_page_of(name)}</w:hyperlink>'
         lines.append(f'<w:p><w:pPr><w:pStyle w:val="TOC{level}"/></w:pPr>{"" if lines else begin}{link}</w:p>')
     end = '<w:p><w:pPr><w:pStyle w:val="TOC1"/></w:pPr><w:r><w:fldChar w:fldCharType="end"/></w:r></w:p>'
     field = r'<w:p><w:r><w:fldChar w:fldCharType="begin" w:dirty="true" ?/>.*?</w:p>(?=</w:sdtContent>)'

@@ -55,6 +55,10 @@ def _style(
     )
 
 
+# Page numbers of the contents, at the right edge of the text (in twentieths of a point).
+_PAGES = '<w:tabs><w:tab w:val="right" w:pos="9072"/></w:tabs>'
+
+
 def _paragraphs() -> dict[str, str]:
     box = (
         f'<w:pBdr><w:left w:val="single" w:sz="24" w:space="8" w:color="{ACCENT}"/></w:pBdr><w:shd '
@@ -80,8 +84,8 @@ def _paragraphs() -> dict[str, str]:
             _paragraph(240, 200, True, extra="<w:pageBreakBefore/>"),
             _run(16, ACCENT, True),
         ),
-        _style("TOC1", "toc 1", _paragraph(120, 20, line=252), _run(10.5, INK, True)),
-        _style("TOC2", "toc 2", _paragraph(0, 20, line=252, indent='<w:ind w:left="340"/>'), _run(10.5)),
+        _style("TOC1", "toc 1", _paragraph(120, 20, line=252, extra=_PAGES), _run(10.5, INK, True)),
+        _style("TOC2", "toc 2", _paragraph(0, 20, line=252, extra=_PAGES, indent='<w:ind w:left="340"/>'), _run(10.5)),
         _style("Footer", "footer", _paragraph(0, 0, line=240, indent='<w:jc w:val="right"/>'), _run(8.5, MUTED)),
         _style("SectionEnd", "Section End", _paragraph(0, 0, line=20), _run(1)),
         _style("Caption", "caption", _paragraph(240, 60, True, line=252), _run(10.5, INK)),

@@ -63,8 +63,8 @@
         var rows = Array.prototype.slice.call(table.tBodies[0].rows);
         function key(row) {
           var cell = row.cells[place], value = cell.getAttribute("data-value");
-          if (cell.classList.contains("num")) return value === null ? null : Number(value);
-          return cell.textContent.trim() || null;
+          if (value !== null) return Number(value);
+          return cell.classList.contains("num") || cell.textContent.trim() === "–" ? null : cell.textContent.trim() || null;
         }
         rows.map(function (row, index) { return { row: row, key: key(row), index: index }; }).sort(function (a, b) {
           if (a.key === null || b.key === null) return (a.key === null) - (b.key === null) || a.index - b.index;
@@ -75,10 +75,13 @@
     });
   });
 
-  // Only what can be scrolled is a stop of the Tab key.
+  // Only what can be scrolled is a stop of the Tab key, and says that it can.
   function stops() {
-    document.querySelectorAll(".scroll, .plot, details.code pre").forEach(function (box) {
-      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0; else box.removeAttribute("tabindex");
+    var boxes = Array.prototype.slice.call(document.querySelectorAll(".scroll, .plot, details.code pre"));
+    // First all questions, then all answers: the page is laid out once.
+    boxes.map(function (box) { return box.scrollWidth > box.clientWidth; }).forEach(function (wide, place) {
+      if (wide) boxes[place].tabIndex = 0; else boxes[place].removeAttribute("tabindex");
+      boxes[place].classList.toggle("wide", wide);
     });
   }
   addEventListener("resize", stops);
