@@ -1356,7 +1356,7 @@ def wrapped(text: str, size: float, weight: str, width: float) -> list[str]:
     end = math.inf  # of the last line, in points
     for word in text.split():
         longer = end + _wide(" ", size, weight) + _wide(word, size, weight)
-        if longer > width * 72:
+        if longer > 0.98 * width * 72:  # drawn words come out a little wider than measured ones
             lines.append(word)
             end = _wide(word, size, weight)
         else:

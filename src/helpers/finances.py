@@ -6,10 +6,11 @@ section 251 outturn and already counts Safety Valve payments received, so "witho
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from helpers import evidence, panel, programme
+from helpers import evidence, panel, paths, programme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,17 +75,30 @@ def paid_by(year: int) -> pd.DataFrame:
 
 
 def _paid_by(years: Sequence[int]) -> dict[int, pd.DataFrame]:
-    """`paid_by` of several years, from one reading of the tables."""
-    rows, reports, deals = evidence.load("payments"), _reported(), programme.agreements()
-    ceiling = _ceiling(deals[deals["fate"] == programme.FATES["suspended"]])
-    later = _readings(BALANCE_YEAR, deals, rows, reports, ceiling)
+    """`paid_by` of several years."""
+    mark = _mark()
+    later = _read_as(BALANCE_YEAR, mark).copy()
     made = {}
     for year in years:
-        made[year] = later if year == BALANCE_YEAR else _readings(year, deals, rows, reports, ceiling)
+        made[year] = later if year == BALANCE_YEAR else _read_as(year, mark).copy()
         if year < BALANCE_YEAR:
             for reading in READINGS:
                 made[year][reading] = made[year][reading].clip(upper=later[reading])
     return made
+
+
+def _mark() -> tuple[tuple[str, int], ...]:
+    """What changes when the evidence tables are written anew."""
+    tables = sorted((paths.processed() / "evidence").glob("*.parquet"))
+    return tuple((path.name, path.stat().st_mtime_ns) for path in tables)
+
+
+@functools.cache  # a chapter asks ten times, and each reading takes every council through its papers
+def _read_as(year: int, mark: tuple[tuple[str, int], ...]) -> pd.DataFrame:
+    """`_readings` of one year from the evidence tables as they are; not to be written to."""
+    deals = programme.agreements()
+    ceiling = _ceiling(deals[deals["fate"] == programme.FATES["suspended"]])
+    return _readings(year, deals, evidence.load("payments"), _reported(), ceiling)
 
 
 def _readings(
