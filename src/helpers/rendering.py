@@ -46,7 +46,8 @@ def pandoc(arguments: Sequence[str], text: str | None = None, epoch: int = 0) ->
     import pypandoc
 
     done = subprocess.run(
-        [pypandoc.get_pandoc_path(), *arguments],
+        # A large nursery for pandoc's memory: its collector has less to do.
+        [pypandoc.get_pandoc_path(), "+RTS", "-A64m", "-RTS", *arguments],
         input=text.encode() if text is not None else None,
         capture_output=True,
         env={**os.environ, "SOURCE_DATE_EPOCH": str(epoch)},
