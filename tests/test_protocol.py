@@ -245,7 +245,7 @@ def test_councils_are_left_out_by_name_code_or_number(tables):
     }
     alone = protocol.run_measure("requests", without=first.la_name, adjusted=False, draws=9)
     assert alone.notes[0] == f"Left out on request: {first.la_name}." and alone.main["n_treated"] == 11
-    with pytest.raises(AssessError, match="No council is called 'Kant'. Did you mean Kent"):
+    with pytest.raises(AssessError, match=r"No council is called 'Kant'\. Did you mean Kent"):
         protocol.run_measure("requests", without=["Kant"], adjusted=False, draws=9)
 
 

@@ -1,11 +1,12 @@
 """From the committed extracts to the processed tables: known answers, and what happens to wrong input."""
 
-from functools import cache
+import dataclasses
 
+from functools import cache
 import pandas as pd
 import pytest
 
-from helpers import catalogue, checks, councils, exposure, measures, quality, reading, reconciliation, sources
+from helpers import catalogue, checks, councils, exposure, layouts, measures, quality, reading, reconciliation, sources
 from helpers.errors import AssessError
 
 
@@ -469,3 +470,34 @@ def test_age_rows_of_the_release_confirm_the_corrected_new_plans(built):
     assert len(sums) == 14
     for code, value in sums.items():
         assert figure(built, "new_plans", councils.place(code).code, 2022) == value
+
+
+def told(monkeypatch, **about):
+    """The layouts, with `about` of the table of requests as given."""
+    known = layouts.known()
+    changed = dataclasses.replace(known.resources["ehc_requests"], about=about)
+    monkeypatch.setattr(
+        layouts, "known", lambda: dataclasses.replace(known, resources=known.resources | {"ehc_requests": changed})
+    )
+
+
+def test_what_a_table_s_rows_are_about_is_read_from_its_layout(monkeypatch):
+    shape = reading.shape_of("ehc_requests")
+    assert (shape.code, shape.period, shape.rows) == ("new_la_code", "time_period", {"breakdown": ("All requests",)})
+    assert reading.shape_of("ehc_caseload_by_age").ages == ("ehcplans",)
+    assert set(reading.sources_of_measures()) == {
+        m.source for m in measures.listed().values() if m.way in ("column", "item")
+    }
+    told(monkeypatch, code="la_code", fixed_period="2025")
+    assert reading.shape_of("ehc_requests").fixed_period == "2025"
+
+
+def test_a_source_of_a_measure_must_say_what_its_rows_are_about(monkeypatch):
+    told(monkeypatch)
+    with pytest.raises(AssessError, match="ehc_requests has no `about` in src/helpers/layouts: expected which columns"):
+        reading.sources_of_measures()
+    told(monkeypatch, codes="la_code")
+    with pytest.raises(AssessError, match="`about` has an unknown word 'codes'; expected some of code, number, name"):
+        reading.sources_of_measures()
+    with pytest.raises(AssessError, match=r"No resource is called 'ehc_request' .*Did you mean ehc_requests"):
+        reading.shape_of("ehc_request")

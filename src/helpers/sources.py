@@ -49,11 +49,7 @@ def collect(read: Reader, notes: list[dict[str, str]]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.concat(
-        [
-            reading.published(resource, read(resource), notes)
-            for resource in reading.SHAPES
-            if measures.made_from(resource)
-        ],
+        [reading.published(resource, read(resource), notes) for resource in reading.sources_of_measures()],
         ignore_index=True,
     )
 
