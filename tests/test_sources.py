@@ -1,12 +1,26 @@
 """From the committed extracts to the processed tables: known answers, and what happens to wrong input."""
 
 import dataclasses
-
+import shutil
 from functools import cache
+
 import pandas as pd
 import pytest
 
-from helpers import catalogue, checks, councils, exposure, layouts, measures, quality, reading, reconciliation, sources
+from helpers import (
+    catalogue,
+    checks,
+    claims,
+    councils,
+    evidence,
+    exposure,
+    layouts,
+    measures,
+    quality,
+    reading,
+    reconciliation,
+    sources,
+)
 from helpers.errors import AssessError
 
 
@@ -501,3 +515,31 @@ def test_a_source_of_a_measure_must_say_what_its_rows_are_about(monkeypatch):
         reading.sources_of_measures()
     with pytest.raises(AssessError, match=r"No resource is called 'ehc_request' .*Did you mean ehc_requests"):
         reading.shape_of("ehc_request")
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("{claim: TGT-99, test: none, reason: r., needs: n}", "claim_tests: TGT-99 is not a claim_id of claims.csv"),
+        ("{claim: TGT-99, test: efect, reason: r.}", "new.yaml: claim TGT-99: test is 'efect'; expected one of effect"),
+    ],
+)
+def test_a_bad_claim_test_stops_the_first_chapter(tmp_path, monkeypatch, entry, words):
+    for path in claims.FOLDER.glob("*.yaml"):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "new.yaml").write_text(f"- {entry}\n", encoding="utf-8")
+    # `tests` has its folder as a default, set when it was defined.
+    monkeypatch.setattr(claims.tests, "__defaults__", (tmp_path,))
+    with pytest.raises(AssessError, match=words):
+        sources.build()
+
+
+def test_a_claim_without_a_test_or_a_group_stops_the_first_chapter(monkeypatch):
+    table = evidence.normalise_all()["claims"]
+    for changed, words in (
+        (table.assign(claim_id=["NEW-01", *table["claim_id"][1:]]), "no test is stated for NEW-01"),
+        (table.assign(theme=["odd", *table["theme"][1:]]), "theme 'odd' has no group"),
+    ):
+        monkeypatch.setattr(evidence, "normalise_all", lambda changed=changed: {"claims": changed})
+        with pytest.raises(AssessError, match=words):
+            sources.build()
