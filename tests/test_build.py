@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -199,6 +200,18 @@ def test_parameters_make_a_variant_beside_the_default(go, tiny):
     assert go(given={"02_second": {"level": 1}}) == []
     with pytest.raises(AssessError, match="Chapter 01_first writes the tables"):
         go(given={"01_first": {"level": 2}})
+
+
+def test_a_variant_whose_folder_is_gone_is_forgotten(go, tiny):
+    go()
+    (label,) = go(given={"02_second": {"level": 10}})
+    top = paths.chapter_output(label)
+    (top / "facts.json").unlink()
+    (problem,) = build.verify()
+    assert f"{label}/facts.json is missing" in problem and "the same `assess run -p` makes it again" in problem
+    shutil.rmtree(top)
+    assert build.verify() == [] and build.stamp(label) is None and build.stamp("02_second")
+    assert go(given={"02_second": {"level": 10}}) == [label]
 
 
 def test_every_notebook_is_checked_before_any_runs(go, tiny):

@@ -8,9 +8,10 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from helpers import changes, differences
+from helpers import changes, differences, screening
 from helpers.errors import AssessError
 
 EFFECTS = "outcome,estimator,controls,event_time,estimate,std_error,lower,upper,p_value,n_treated,n_control,first_year,last_year\n"
@@ -290,3 +291,19 @@ def test_empty_tables():
     assert differences.compare_tables("t", empty, full).added == 1
     assert differences.compare_tables("t", full, empty).removed == 1
     assert differences.compare_tables("t", empty, empty).nothing
+
+
+def test_naming_columns_are_found_whatever_their_capitals():
+    assert differences.first(["LA and Regions", "LA Number"], ("la_number", "LA Number")) == "LA Number"
+    assert differences.first(["la_code"], ("LA_Code",)) == "la_code" and differences.first(["x"], ("y",)) is None
+
+
+def test_a_code_that_names_another_area_stops_a_table_whose_columns_are_in_capitals():
+    was = pd.DataFrame(
+        {"LA Number": ["801", "802"], "LA and Regions": ["A", "B"], "Years": ["2024"] * 2, "Values": ["1", "2"]}
+    )
+    now = was.assign(**{"LA and Regions": ["A", "C"]})
+    schema = {"primaryKey": ["LA Number", "Years"], "fields": [{"name": "Values", "type": "number"}]}
+    rules = [problem.rule for problem in screening.screen_tables("lait_sen", was, now, 5.0, schema)]
+    assert rules == ["codes name other areas"]
+    assert screening.screen_tables("lait_sen", was, was, 5.0, schema) == []

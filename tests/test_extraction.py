@@ -605,3 +605,11 @@ def test_two_vintages_of_lait_are_told_apart(tmp_path: Path) -> None:
         extraction.gather(
             [SHARED / "lait/bds_long_0_2026-04-08.parquet", SHARED / "lait/bds_long_0_2025-12-02.parquet"], tmp_path
         )
+
+
+def test_a_known_table_that_nothing_is_made_from_is_refused(tmp_path: Path) -> None:
+    columns = list(layout("work_based_placements_2025").signature)
+    path = write(tmp_path, "interns.csv", csv_bytes([columns, ["7"] * len(columns)]))
+    with pytest.raises(AssessError, match=r"interns\.csv follows Education, health .* known but not used: no table"):
+        extraction.extract([path], tmp_path / "raw")
+    assert not (tmp_path / "raw").exists()

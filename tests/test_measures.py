@@ -96,6 +96,11 @@ def test_gaps_are_left_out_of_the_years():
         (("column: c", "ratio: {numerator: [a], denominator: [b], per: 100}"), "made from 'b'"),
         (("column: c", "ratio: {numerator: a, per: 100}"), "a numerator and a denominator"),
         (("definition: d", "definition: d, colour: red"), "unknown key 'colour'"),
+        (
+            ("definition: d", 'definition: "TO DO"'),
+            "a: definition is 'TO DO'; expected one sentence on what is counted",
+        ),
+        (("source: s", "source: to do"), "a: source is 'to do'; expected the name of a resource"),
         (("first_year: 2019", "first_year: 2029"), "after last_year"),
     ],
 )

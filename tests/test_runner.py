@@ -324,6 +324,48 @@ def test_wrong_parameters_are_refused(given, says, tmp_path):
     assert str(raised.value) == says
 
 
+NESTED = "span = (2018, 2020)\nnames = ['a', 'b']\nfirsts = {'a': 2018}\nfree = []\nshares = [0.5]"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"span": "(2019,x)"}, "takes a tuple, such as (2018, 2020); '(2019,x)' is text."),
+        ({"span": (2019, "2021")}, "takes a tuple, such as (2018, 2020); '2021' is text."),
+        ({"span": (2019, True)}, "takes a tuple, such as (2018, 2020); True is True or False."),
+        (
+            {"span": (2019, 2020, 2021)},
+            "takes a tuple, such as (2018, 2020); (2019, 2020, 2021) has 3 values, expected 2.",
+        ),
+        ({"names": [1]}, "takes a list, such as ['a', 'b']; 1 is a whole number."),
+        ({"firsts": {"a": "2018"}}, "takes a dict, such as {'a': 2018}; '2018' is text."),
+        ({"firsts": {1: 2018}}, "takes a dict, such as {'a': 2018}; 1 is a whole number."),
+    ],
+)
+def test_what_stands_in_lists_is_checked_too(given, says, tmp_path):
+    path = books.write(tmp_path / "n.ipynb", books.cell(NESTED, "parameters"))
+    with pytest.raises(AssessError) as raised:
+        chapters.accept(given, chapters.read(path), "n")
+    assert str(raised.value).endswith(says)
+
+
+def test_tuples_and_lists_stand_for_each_other_and_reach_the_notebook_as_lists(tmp_path):
+    path = books.write(tmp_path / "n.ipynb", books.cell(NESTED, "parameters"))
+    given = {"span": [2019, 2021], "names": ("c",), "free": [1, "x"], "shares": [1], "firsts": {"b": 2019}}
+    taken = chapters.accept(given, chapters.read(path), "n")
+    assert taken == {"span": [2019, 2021], "names": ["c"], "free": [1, "x"], "shares": [1], "firsts": {"b": 2019}}
+    assert chapters.accept({"span": [2018, 2020], "names": ("a", "b")}, chapters.read(path), "n") == {}
+
+
+def test_a_tuple_is_no_text_in_the_notebook(runner, notebook, tmp_path):
+    """papermill alone would hand on "(2019, 2021)"."""
+    path = notebook("print(type(a).__name__, a)")
+    given = chapters.accept({"a": (2019, 2021)}, {"cells": [books.cell("a = (2018, 2020)", "parameters")]}, "n")
+    out = tmp_path / "out.ipynb"
+    assert not runner.run(Job("n", str(path), str(out), given)).error
+    assert "list [2019, 2021]" in out.read_text(encoding="utf-8")
+
+
 def test_right_parameters_are_taken_and_defaults_dropped(tmp_path):
     path = books.write(tmp_path / "n.ipynb", books.cell("first_year = 2019\nshare = 0.5", "parameters"))
     assert chapters.accept({"first_year": 2019, "share": 1}, chapters.read(path), "n") == {"share": 1.0}

@@ -1,11 +1,26 @@
 """From the committed extracts to the processed tables: known answers, and what happens to wrong input."""
 
+import dataclasses
+import shutil
 from functools import cache
 
 import pandas as pd
 import pytest
 
-from helpers import catalogue, checks, councils, exposure, measures, quality, reading, reconciliation, sources
+from helpers import (
+    catalogue,
+    checks,
+    claims,
+    councils,
+    evidence,
+    exposure,
+    layouts,
+    measures,
+    quality,
+    reading,
+    reconciliation,
+    sources,
+)
 from helpers.errors import AssessError
 
 
@@ -469,3 +484,62 @@ def test_age_rows_of_the_release_confirm_the_corrected_new_plans(built):
     assert len(sums) == 14
     for code, value in sums.items():
         assert figure(built, "new_plans", councils.place(code).code, 2022) == value
+
+
+def told(monkeypatch, **about):
+    """The layouts, with `about` of the table of requests as given."""
+    known = layouts.known()
+    changed = dataclasses.replace(known.resources["ehc_requests"], about=about)
+    monkeypatch.setattr(
+        layouts, "known", lambda: dataclasses.replace(known, resources=known.resources | {"ehc_requests": changed})
+    )
+
+
+def test_what_a_table_s_rows_are_about_is_read_from_its_layout(monkeypatch):
+    shape = reading.shape_of("ehc_requests")
+    assert (shape.code, shape.period, shape.rows) == ("new_la_code", "time_period", {"breakdown": ("All requests",)})
+    assert reading.shape_of("ehc_caseload_by_age").ages == ("ehcplans",)
+    assert set(reading.sources_of_measures()) == {
+        m.source for m in measures.listed().values() if m.way in ("column", "item")
+    }
+    told(monkeypatch, code="la_code", fixed_period="2025")
+    assert reading.shape_of("ehc_requests").fixed_period == "2025"
+
+
+def test_a_source_of_a_measure_must_say_what_its_rows_are_about(monkeypatch):
+    told(monkeypatch)
+    with pytest.raises(AssessError, match="ehc_requests has no `about` in src/helpers/layouts: expected which columns"):
+        reading.sources_of_measures()
+    told(monkeypatch, codes="la_code")
+    with pytest.raises(AssessError, match="`about` has an unknown word 'codes'; expected some of code, number, name"):
+        reading.sources_of_measures()
+    with pytest.raises(AssessError, match=r"No resource is called 'ehc_request' .*Did you mean ehc_requests"):
+        reading.shape_of("ehc_request")
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("{claim: TGT-99, test: none, reason: r., needs: n}", "claim_tests: TGT-99 is not a claim_id of claims.csv"),
+        ("{claim: TGT-99, test: efect, reason: r.}", "new.yaml: claim TGT-99: test is 'efect'; expected one of effect"),
+    ],
+)
+def test_a_bad_claim_test_stops_the_first_chapter(tmp_path, monkeypatch, entry, words):
+    for path in claims.FOLDER.glob("*.yaml"):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "new.yaml").write_text(f"- {entry}\n", encoding="utf-8")
+    # `tests` has its folder as a default, set when it was defined.
+    monkeypatch.setattr(claims.tests, "__defaults__", (tmp_path,))
+    with pytest.raises(AssessError, match=words):
+        sources.build()
+
+
+def test_a_claim_without_a_test_or_a_group_stops_the_first_chapter(monkeypatch):
+    table = evidence.normalise_all()["claims"]
+    for changed, words in (
+        (table.assign(claim_id=["NEW-01", *table["claim_id"][1:]]), "no test is stated for NEW-01"),
+        (table.assign(theme=["odd", *table["theme"][1:]]), "theme 'odd' has no group"),
+    ):
+        monkeypatch.setattr(evidence, "normalise_all", lambda changed=changed: {"claims": changed})
+        with pytest.raises(AssessError, match=words):
+            sources.build()

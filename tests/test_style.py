@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -42,3 +44,41 @@ def test_an_error_of_type_is_found(tmp_path: Path) -> None:
     settings = ("--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(tmp_path))
     found = complaints("mypy", *settings, "wrong.py", folder=tmp_path)
     assert "[no-untyped-def]" in found and "[assignment]" in found
+
+
+def undocumented(text: str) -> list[str]:
+    """The public functions, classes, methods and properties of a module that say nothing of themselves."""
+    found = []
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    for top in ast.parse(text).body:
+        if not isinstance(top, kinds) or top.name.startswith("_"):
+            continue
+        inside = top.body if isinstance(top, ast.ClassDef) and not _protocol(top) else []
+        public = [one for one in inside if isinstance(one, kinds) and not one.name.startswith("_")]
+        found += [top.name] if not ast.get_docstring(top) else []
+        found += [f"{top.name}.{one.name}" for one in public if not ast.get_docstring(one)]
+    return found
+
+
+def _protocol(node: ast.ClassDef) -> bool:
+    """Whether a class only says what others must have."""
+    return any(ast.unparse(base).endswith("Protocol") for base in node.bases)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "src" / "helpers").rglob("*.py")), ids=lambda path: path.stem)
+def test_what_is_public_says_what_it_does(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text)), "the module has no docstring"
+    assert undocumented(text) == []
+
+
+def test_a_function_without_a_docstring_is_found() -> None:
+    text = "def f(): ...\n\ndef _g(): ...\n\nclass A:\n    'A.'\n    def h(self): ...\n    def _i(self): ...\n"
+    assert undocumented(text) == ["f", "A.h"]
+
+
+def test_a_notebook_diff_shows_what_would_be_committed() -> None:
+    """nbdime compares the file in the working tree as it stands, unless told to apply Git's filter first."""
+    settings = json.loads((ROOT / "nbdime_config.json").read_text(encoding="utf-8"))
+    assert settings["GitDiff"]["use_filter"] is True
+    assert "notebooks/*.ipynb filter=notebook" in (ROOT / ".gitattributes").read_text(encoding="utf-8")

@@ -666,16 +666,24 @@ def _stoppable() -> Iterator[None]:
 
 
 def verify() -> list[str]:
-    """What was built and has been changed or lost since, one sentence each."""
+    """What was built and has been changed or lost since, one sentence each.
+
+    A variant whose folder was deleted is forgotten: its note goes, and nothing is said.
+    """
     problems = []
     for path in sorted(folder().glob("*.json")):
         noted = stamp(path.stem)
+        variant = "--" in path.stem
+        if variant and not paths.chapter_output(path.stem).is_dir():
+            path.unlink(missing_ok=True)
+            continue
+        again = "the same `assess run -p` makes it" if variant else "`assess run` makes it"
         for name, was in (noted or {"outputs": {}})["outputs"].items():
             file = _path(name)
             now = _notebook(file, outputs=True) if file.suffix == ".ipynb" else _digest(file)
             if now != was:
                 problems.append(
                     f"{name} {'is missing' if now == 'missing' else 'was changed'} since {path.stem} wrote it; "
-                    "`assess run` makes it again."
+                    f"{again} again."
                 )
     return problems

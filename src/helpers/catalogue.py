@@ -161,6 +161,29 @@ def _table(data: bytes, told: Mapping[str, Any]) -> tuple[list[str], list[list[s
 def diagnose(data: bytes, told: Mapping[str, Any]) -> str:
     """One sentence on how `data` differs from the file that the catalogue entry `told` describes: the most telling
     difference first."""
+    changed = f"the contents have changed since they were catalogued ({len(data):,} bytes, expected {told['bytes']:,})"
+    found = _encoding(data, told)
+    if found:
+        return found
+    text = data.decode("utf-8")
+    if told["path"].endswith(".geojson"):
+        return _boundaries(text, told, changed)
+    if b"\r\n" in data:
+        return f"{told['path']} has Windows line ends; expected Unix ones. It was saved again by another program."
+    try:
+        table = list(csv.reader(io.StringIO(text, newline="")))
+    except csv.Error as error:
+        return f"{told['path']} cannot be read as csv ({error}): {changed}."
+    return (
+        _header(table[0], told)
+        or _rows(table[1:], told, whole=text.endswith("\n"))
+        or _count(table[1:], told, changed)
+        or f"{told['path']}: {changed}; its sha256 is {_sha256(data)[7:19]}..., expected {told['hash'][7:19]}...."
+    )
+
+
+def _encoding(data: bytes, told: Mapping[str, Any]) -> str:
+    """What is wrong with the bytes as UTF-8 text; empty when nothing is."""
     path = told["path"]
     if not data:
         return f"{path} is empty; the catalogue says {told['bytes']:,} bytes."
@@ -171,55 +194,66 @@ def diagnose(data: bytes, told: Mapping[str, Any]) -> str:
             f"{path} begins with a byte-order mark; expected UTF-8 without one. It was saved again by another program."
         )
     try:
-        text = data.decode("utf-8")
+        data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         found = f"line {line} holds the byte 0x{data[error.start]:02x}"
         return f"{path} is not UTF-8: {found}; it was saved again in another encoding."
-    changed = f"the contents have changed since they were catalogued ({len(data):,} bytes, expected {told['bytes']:,})"
-    if path.endswith(".geojson"):
-        try:
-            count = len(json.loads(text)["features"])
-        except (ValueError, KeyError, TypeError):
-            return f"{path} is cut short or damaged: {changed}."
-        return f"{path}: {changed}; {count} features, expected {told['features']}."
-    if b"\r\n" in data:
-        return f"{path} has Windows line ends; expected Unix ones. It was saved again by another program."
-    expected = [column["name"] for column in told["schema"]["fields"]]
+    return ""
+
+
+def _boundaries(text: str, told: Mapping[str, Any], changed: str) -> str:
     try:
-        table = list(csv.reader(io.StringIO(text, newline="")))
-    except csv.Error as error:
-        return f"{path} cannot be read as csv ({error}): {changed}."
-    if table[0] != expected:
-        gone = [name for name in expected if name not in table[0]]
-        new = [name for name in table[0] if name not in expected]
-        if len(table[0]) == 1 and table[0][0].count(";") > 1:
-            return f"{path} is separated by semicolons; expected commas."
-        said = [f"column gone: {', '.join(map(repr, gone))}"] if gone else []
-        said += [f"new column: {', '.join(map(repr, new))}"] if new else []
-        return f"{path}: {'; '.join(said) or 'its columns are in another order'}; expected the columns in {NAME}."
-    body = table[1:]
-    if len(body) < told["rows"] and not text.endswith("\n"):
+        count = len(json.loads(text)["features"])
+    except (ValueError, KeyError, TypeError):
+        return f"{told['path']} is cut short or damaged: {changed}."
+    return f"{told['path']}: {changed}; {count} features, expected {told['features']}."
+
+
+def _columns(told: Mapping[str, Any]) -> list[str]:
+    return [column["name"] for column in told["schema"]["fields"]]
+
+
+def _header(header: list[str], told: Mapping[str, Any]) -> str:
+    """What is wrong with the column names; empty when nothing is."""
+    expected = _columns(told)
+    if header == expected:
+        return ""
+    if len(header) == 1 and header[0].count(";") > 1:
+        return f"{told['path']} is separated by semicolons; expected commas."
+    gone = [name for name in expected if name not in header]
+    new = [name for name in header if name not in expected]
+    said = [f"column gone: {', '.join(map(repr, gone))}"] if gone else []
+    said += [f"new column: {', '.join(map(repr, new))}"] if new else []
+    return f"{told['path']}: {'; '.join(said) or 'its columns are in another order'}; expected the columns in {NAME}."
+
+
+def _rows(body: list[list[str]], told: Mapping[str, Any], whole: bool) -> str:
+    """What is wrong with the rows one by one, `whole` when the last one is finished; empty when nothing is."""
+    path, columns = told["path"], _columns(told)
+    if len(body) < told["rows"] and not whole:
         return f"{path} is cut short: {len(body):,} rows, expected {told['rows']:,}."
     for number, row in enumerate(body, start=2):
-        if len(row) != len(expected):
-            return f"{path}, row {number}: {len(row)} values, expected {len(expected)}."
-    missing = set(told["schema"].get("missingValues", [""]))
-    problem = _numbers(body, told["schema"]["fields"], missing)
-    if problem:
-        return f"{path}, {problem}."
-    key = told["schema"].get("primaryKey") or expected
-    places = [expected.index(name) for name in key]
+        if len(row) != len(columns):
+            return f"{path}, row {number}: {len(row)} values, expected {len(columns)}."
+    problem = _numbers(body, told["schema"]["fields"], set(told["schema"].get("missingValues", [""])))
+    return f"{path}, {problem}." if problem else ""
+
+
+def _count(body: list[list[str]], told: Mapping[str, Any], changed: str) -> str:
+    """Whether a row stands twice, or their number is another; empty when neither."""
+    columns = _columns(told)
+    places = [columns.index(name) for name in told["schema"].get("primaryKey") or columns]
     seen: dict[tuple[str, ...], int] = {}
     for number, row in enumerate(body, start=2):
         value = tuple(row[at] for at in places)
         if value in seen:
             key_said = ", ".join(part for part in value if part)
-            return f"{path}: rows {seen[value]} and {number} are both {key_said}; expected one."
+            return f"{told['path']}: rows {seen[value]} and {number} are both {key_said}; expected one."
         seen[value] = number
     if len(body) != told["rows"]:
-        return f"{path} holds {len(body):,} rows, expected {told['rows']:,}; {changed}."
-    return f"{path}: {changed}; its sha256 is {_sha256(data)[7:19]}..., expected {told['hash'][7:19]}...."
+        return f"{told['path']} holds {len(body):,} rows, expected {told['rows']:,}; {changed}."
+    return ""
 
 
 def _numbers(body: list[list[str]], fields: list[dict[str, Any]], missing: set[str]) -> str:

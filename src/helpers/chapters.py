@@ -151,24 +151,63 @@ def parameters(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def accept(given: Mapping[str, Any], notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The given parameters that differ from the notebook's own, once each is known there and of the same type."""
+    """The given parameters that differ from the notebook's own, once each is known there and of the same type.
+
+    A list may be given as a tuple and the other way round; both come out as lists, because papermill would hand a tuple
+    on as text. Raises AssessError with what the parameter takes and what was given.
+    """
     own = parameters(notebook, name)
     different: dict[str, Any] = {}
     for key, value in given.items():
         if key not in own:
             raise AssessError(f"Notebook {name} has no parameter {key!r}{near(key, list(own))}")
         default = own[key]
-        if isinstance(default, float) and type(value) is int:
-            value = float(value)
-        # None says nothing of the type wanted; bool is an int to Python, and a mistake to everyone else.
-        if default is not None and type(value) is not type(default):
+        wrong = _mismatch(value, default)
+        if wrong:
             raise AssessError(
-                f"Parameter {key!r} of notebook {name} takes {_kind(default)}, such as {default!r}; "
-                f"{value!r} is {_kind(value)}."
+                f"Parameter {key!r} of notebook {name} takes {_kind(default)}, such as {default!r}; {wrong}."
             )
-        if value != default:
-            different[key] = value
+        if isinstance(default, float) and isinstance(value, int):
+            value = float(value)
+        if _listed(value) != _listed(default):
+            different[key] = _listed(value)
     return different
+
+
+def _mismatch(value: Any, default: Any) -> str:
+    """What is wrong with a value for a parameter whose own is `default`, and with each value inside it; else empty."""
+    # None says nothing of the type wanted; bool is an int to Python, and a mistake to everyone else.
+    if default is None or (isinstance(default, float) and type(value) is int):
+        return ""
+    if isinstance(default, list | tuple) and isinstance(value, list | tuple):
+        if isinstance(default, tuple) and len(value) != len(default):
+            return f"{value!r} has {len(value)} values, expected {len(default)}"
+        return _mismatch_inside(list(value), list(default))
+    if type(value) is not type(default):
+        return f"{value!r} is {_kind(value)}"
+    if isinstance(default, dict):
+        return _mismatch_inside(list(value), list(default)) or _mismatch_inside(
+            list(value.values()), list(default.values())
+        )
+    return ""
+
+
+def _mismatch_inside(values: list[Any], own: list[Any]) -> str:
+    """The first of `values` that is of none of the kinds found among a parameter's own; empty when each is of one."""
+    for value in values:
+        wrong = [_mismatch(value, default) for default in own]
+        if wrong and all(wrong):
+            return wrong[0]
+    return ""
+
+
+def _listed(value: Any) -> Any:
+    """The value with lists for tuples, all the way down."""
+    if isinstance(value, list | tuple):
+        return [_listed(inner) for inner in value]
+    if isinstance(value, dict):
+        return {key: _listed(inner) for key, inner in value.items()}
+    return value
 
 
 def _kind(value: Any) -> str:

@@ -281,6 +281,24 @@ def _common(judged: list[tuple[str, str]]) -> tuple[str, str]:
     return "cannot tell", "weak"
 
 
+def stated_for(claims: pd.DataFrame) -> dict[str, ClaimTest]:
+    """The stated tests by claim id, once every claim (rows of claims.csv) has one and a theme that has a group.
+
+    Needs no facts, so 01_sources asks for it before any chapter runs. Raises AssessError naming what does not fit.
+    """
+    stated = tests()
+    missing = [c for c in claims["claim_id"] if c not in stated]
+    if missing:
+        raise AssessError(
+            f"claim_tests: no test is stated for {', '.join(missing)}; expected one entry for each row of claims.csv."
+        )
+    unknown = sorted(set(stated) - set(claims["claim_id"]))
+    if unknown:
+        raise AssessError(f"claim_tests: {', '.join(unknown)} is not a claim_id of claims.csv.")
+    _themes(claims)
+    return stated
+
+
 def register(
     claims: pd.DataFrame, facts: Mapping[str, Fact], numbers: Mapping[str, str], grades: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
@@ -291,15 +309,7 @@ def register(
     """
     import pandas as pd
 
-    stated = tests()
-    missing = [c for c in claims["claim_id"] if c not in stated]
-    if missing:
-        raise AssessError(
-            f"claim_tests: no test is stated for {', '.join(missing)}; expected one entry for each row of claims.csv."
-        )
-    unknown = sorted(set(stated) - set(claims["claim_id"]))
-    if unknown:
-        raise AssessError(f"claim_tests: {', '.join(unknown)} is not a claim_id of claims.csv.")
+    stated = stated_for(claims)
     rows = []
     for row in claims.to_dict("records"):
         test = stated[row["claim_id"]]
@@ -346,15 +356,22 @@ GROUPS = {
 }
 
 
+def _themes(claims: pd.DataFrame) -> dict[str, str]:
+    themes = dict(zip(claims["claim_id"], claims["theme"], strict=True))
+    for claim, theme in themes.items():
+        if theme not in GROUPS:
+            raise AssessError(
+                f"claims.csv, {claim}: theme {theme!r} has no group; expected one of {', '.join(GROUPS)}."
+            )
+    return themes
+
+
 def grouped(made: pd.DataFrame, claims: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The register in groups for reading, in the report's order: heading -> rows. `claims` is the table of claims with its themes.
 
     Raises AssessError for a theme without a group.
     """
-    themes = dict(zip(claims["claim_id"], claims["theme"], strict=True))
-    unknown = sorted(set(themes.values()) - set(GROUPS))
-    if unknown:
-        raise AssessError(f"claims.csv: theme {unknown[0]!r} has no group; expected one of {', '.join(GROUPS)}.")
+    themes = _themes(claims)
     order = list(dict.fromkeys(GROUPS.values()))
     heads = made["claim_id"].map(themes).map(GROUPS)
     return {head: made[heads == head].reset_index(drop=True) for head in sorted(set(heads), key=order.index)}

@@ -78,8 +78,9 @@ def _zero(text: object) -> bool:
 
 
 def first(names: list[str], wanted: tuple[str, ...]) -> str | None:
+    """The first of the wanted columns that there is, whatever its capitals; None when there is none."""
     lower = {name.lower(): name for name in names}
-    return next((lower[name] for name in wanted if name in lower), None)
+    return next((lower[name.lower()] for name in wanted if name.lower() in lower), None)
 
 
 def keys_of(frame: pd.DataFrame, schema: dict[str, Any] | None = None) -> list[str]:

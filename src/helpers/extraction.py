@@ -85,12 +85,12 @@ def gather(
     for path in paths:
         sheets = readers.read(path)
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        used = 0
+        followed: list[Layout] = []
         for sheet in sheets:
             layout = recognise(sheet, known, alone=len(sheets) == 1)
             if layout is None:
                 continue
-            used += 1
+            followed.append(layout)
             for feed in layout.feeds:
                 resource = known.resources[feed["resource"]]
                 rows, text = read(sheet, layout, feed, resource)
@@ -108,8 +108,10 @@ def gather(
                     made.originals.append(Original(path.name, sha256, release, part))
                 made.rows.extend(rows)
                 made.text = text
-        if not used:
+        if not followed:
             raise AssessError(f"{path.name} holds no table this project uses; known publications: {_titles(known)}.")
+        if not any(layout.feeds for layout in followed):
+            raise AssessError(_unused(path.name, followed))
     for made in found.values():
         _complete(made, out)
     return [found[name] for name in sorted(found)]
@@ -117,6 +119,15 @@ def gather(
 
 def _titles(known: Known) -> str:
     return "; ".join(sorted({layout.publication.title for layout in known.layouts}))
+
+
+def _unused(name: str, followed: list[Layout]) -> str:
+    """The sentence about a file that is known and that nothing is made from."""
+    which = ", ".join(dict.fromkeys(f"{layout.publication.title} (layout {layout.id})" for layout in followed))
+    return (
+        f"{name} follows {which}, which is known but not used: no table of data/raw is made from it. "
+        "To use it, give the layout `feeds` (docs/layouts.md)."
+    )
 
 
 def _parts(resource: Resource, rows: list[list[str]]) -> list[str]:

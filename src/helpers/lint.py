@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from helpers import prose
 
@@ -108,6 +108,7 @@ def _problems(name: str, content: dict[str, Any], cells: list[dict[str, Any]]) -
 
 
 def _code(name: str, number: int, source: str, parameters: bool) -> Iterator[Problem]:
+    """The problems of a cell of code: its length, its last character, and what `_said` finds in it."""
     lines = source.strip().splitlines()
     if len(lines) > LONGEST_CELL:
         yield Problem(name, number, f"{len(lines)} lines; at most {LONGEST_CELL}. Move the work to a helper.")
@@ -118,32 +119,44 @@ def _code(name: str, number: int, source: str, parameters: bool) -> Iterator[Pro
     except SyntaxError as error:
         yield Problem(name, number, f"not Python: {error.msg}.")
         return
+    for message in _said(tree, parameters):
+        yield Problem(name, number, message)
+
+
+def _said(tree: ast.Module, parameters: bool) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield Problem(name, number, f"{node.name!r} is defined in a notebook; move it to a helper.")
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "show":
-            given = {k.arg: k.value for k in node.keywords}
-            if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "book"):
-                continue
-            for needed in ("title", "alt", "data"):
-                value = given.get(needed)
-                if value is None or (isinstance(value, ast.Constant) and not str(value.value).strip()):
-                    yield Problem(name, number, f"book.show has no {needed}=.")
-            for text in ("title", "subtitle", "alt"):
-                value = given.get(text)
-                if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                    for found in typed_numbers(value.value):
-                        yield Problem(
-                            name, number, f"the number {found!r} is typed into {text}=; use a fact's name in braces."
-                        )
-    if parameters:
-        for statement in tree.body:
-            literal = isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None
-            if literal:
-                try:
-                    ast.literal_eval(statement.value)  # type: ignore[attr-defined]
-                except ValueError:
-                    literal = False
-            if not literal:
-                yield Problem(name, number, "the parameters cell may hold only names set to literals.")
-                break
+            yield f"{node.name!r} is defined in a notebook; move it to a helper."
+        if _shows(node):
+            yield from _figure({k.arg: k.value for k in node.keywords})
+    if parameters and not all(_literal(statement) for statement in tree.body):
+        yield "the parameters cell may hold only names set to literals."
+
+
+def _shows(node: ast.AST) -> TypeGuard[ast.Call]:
+    """Whether this is a call of book.show."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "book.show"
+
+
+def _figure(given: Mapping[str | None, ast.expr]) -> Iterator[str]:
+    """What is wrong with the arguments of book.show: title, alt and data are needed, and hold no typed numbers."""
+    for needed in ("title", "alt", "data"):
+        value = given.get(needed)
+        if value is None or (isinstance(value, ast.Constant) and not str(value.value).strip()):
+            yield f"book.show has no {needed}=."
+    for text in ("title", "subtitle", "alt"):
+        value = given.get(text)
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            for found in typed_numbers(value.value):
+                yield f"the number {found!r} is typed into {text}=; use a fact's name in braces."
+
+
+def _literal(statement: ast.stmt) -> bool:
+    """Whether a statement sets names to a literal."""
+    if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
+        return False
+    try:
+        ast.literal_eval(statement.value)
+    except ValueError:
+        return False
+    return True

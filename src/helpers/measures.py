@@ -16,6 +16,12 @@ SCALES = ("level", "log")
 WAYS = ("column", "item", "ratio", "sum", "difference", "splice", "per_population")
 _REQUIRED = ("title", "short", "unit", "kind", "scale", "digits", "source", "first_year", "last_year", "definition")
 
+# What `assess new-measure` leaves for a person to say, and what is expected.
+_WANTED = {
+    "definition": "one sentence on what is counted, of whom and when",
+    "source": "the name of a resource of data/raw, such as ehc_requests",
+}
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -65,6 +71,9 @@ def _measure(name: str, row: dict[str, Any]) -> Measure:
     ways = [way for way in WAYS if way in row]
     if len(ways) != 1:
         raise AssessError(f"{where}: expected exactly one of {', '.join(WAYS)}; found {', '.join(ways) or 'none'}.")
+    for key, wanted in _WANTED.items():
+        if str(row[key]).strip().upper() in ("", "TO DO"):
+            raise AssessError(f"{where}: {key} is {row[key]!r}; expected {wanted}.")
     unknown = set(row) - {*_REQUIRED, *WAYS, "note", "gaps"}
     if unknown:
         raise AssessError(f"{where}: unknown key {sorted(unknown)[0]!r}.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from helpers import councils, measures
+from helpers import councils, layouts, measures
 from helpers.errors import AssessError
 from helpers.quality import note
 
@@ -43,10 +44,14 @@ Reader = Callable[[str], "pd.DataFrame"]
 
 @dataclass(frozen=True)
 class Shape:
-    """Which columns of a resource say what a row is about. `rows` keeps only rows whose column starts with a text;
-    `measure` names the column that holds the measure when the resource is long, `value` the one that holds its value;
-    `misprinted` a column of DfE numbers that is not to be trusted and only compared; `fixed_period` the period of a file about one;
-    `ages` the counts of a resource with a row for each year of age, added up to AGE_BANDS."""
+    """Which columns of a resource say what a row is about: `about` in its entry in `helpers/layouts/*.yaml`.
+
+    `code`, `number`, `name` and `level` are the columns of the area's ONS code, DfE number, name and geographic level (empty:
+    none); `period` that of the year. `rows` keeps only rows whose column starts with one of some texts; `measure` names the
+    column that holds the measure when the resource is long, `value` the one that holds its value; `misprinted` a column of
+    DfE numbers that is not to be trusted and only compared; `fixed_period` the period of a file about one, which has no
+    column of it; `ages` the counts of a resource with a row for each year of age, added up to AGE_BANDS.
+    """
 
     code: str = ""
     number: str = ""
@@ -61,46 +66,42 @@ class Shape:
     ages: tuple[str, ...] = ()
 
 
-def _ehc(*starts: str) -> Shape:
-    return Shape(code="new_la_code", number="old_la_code", level="geographic_level", rows={"breakdown": starts})
+def shape_of(resource: str) -> Shape:
+    """How a resource's rows are read: what its entry in `helpers/layouts/*.yaml` says under `about`.
+
+    Raises AssessError when there is no such resource, when it says nothing about its rows, or says what no Shape has.
+    """
+    known = layouts.known().resources
+    if resource not in known:
+        close = difflib.get_close_matches(resource, known, n=1, cutoff=0.5)
+        raise AssessError(
+            f"No resource is called {resource!r} in src/helpers/layouts.{f' Did you mean {close[0]}?' if close else ''}"
+        )
+    told = dict(known[resource].about)
+    if not told:
+        raise AssessError(
+            f"{resource} has no `about` in src/helpers/layouts: expected which columns say what a row is about, "
+            "such as {code: new_la_code, period: time_period} (docs/layouts.md)."
+        )
+    allowed = [f.name for f in fields(Shape)]
+    for key in told:
+        if key not in allowed:
+            raise AssessError(
+                f"{resource}: `about` has an unknown word {key!r}; expected some of {', '.join(allowed)}."
+            )
+    rows = {column: tuple(starts) for column, starts in told.pop("rows", {}).items()}
+    return Shape(rows=rows, ages=tuple(told.pop("ages", ())), **told)
 
 
-def _ehc_ages(*columns: str) -> Shape:
-    return Shape(code="new_la_code", number="old_la_code", level="geographic_level", ages=columns)
+def sources_of_measures() -> list[str]:
+    """The resources that measures are read from, in the order of the layout files.
 
-
-SHAPES = {
-    "ehc_requests": _ehc("All requests"),
-    "ehc_assessments": _ehc("All EHC needs"),
-    "ehc_new_plans": _ehc("New EHC plans"),
-    "ehc_caseload": _ehc("All EHC plans"),
-    "ehc_ceased_plans": _ehc("All ceased", "All EHC plans", "Ceased"),
-    "ehc_timeliness": _ehc("All EHC plans"),
-    "ehc_annual_reviews": _ehc("All annual reviews"),
-    "ehc_requests_by_age": _ehc_ages("requests_received_in_year", "requests_decided_not_to_assess"),
-    "ehc_new_plans_by_age": _ehc_ages("new_ehc_plans"),
-    "ehc_caseload_by_age": _ehc_ages("ehcplans"),
-    "ehc_ceased_plans_by_age": _ehc_ages("total_ceased"),
-    # Joined by name: the table gives Nottingham, Nottinghamshire and Northamptonshire each other's numbers.
-    "send_tribunal_appeals": Shape(misprinted="old_la_code", level="geographic_level"),
-    "lait_sen": Shape(number="LA Number", name="LA and Regions", period="Years", measure="Short Desc", value="Values"),
-    "dsg_balance_percent": Shape(level="geographic_level"),
-    "dsg_allocations": Shape(
-        number="la_code",
-        level="geographic_level",
-        period="financial_year",
-        rows={"deductions": ("before",)},
-        measure="block",
-        value="amount",
-    ),
-    "dsg_balance_2023_24": Shape(code="la_code", period="", fixed_period="2023-24"),
-    "s251_high_needs_spend": Shape(code="la_code", period="financial_year"),
-    "council_net_expenditure": Shape(
-        code="ons_code",
-        period="financial_year",
-        rows={"class": ("Unitary", "Met", "London", "Shire County"), "status": ("submitted",)},
-    ),
-}
+    Raises AssessError for a measure whose source is no resource, or one that does not say what its rows are about.
+    """
+    used = {m.source for m in measures.listed().values() if m.way in ("column", "item")}
+    for source in sorted(used):
+        shape_of(source)
+    return [name for name in layouts.known().resources if name in used]
 
 
 def year_of(period: str) -> int:
@@ -122,12 +123,12 @@ def published(resource: str, frame: pd.DataFrame, notes: list[dict[str, str]]) -
     """
     import pandas as pd
 
-    shape = SHAPES[resource]
+    shape = shape_of(resource)
     period = "period" if shape.fixed_period else shape.period
     wanted = measures.made_from(resource)
-    needed = {
-        c for c in (shape.code, shape.number, shape.name, shape.level, shape.period, shape.measure, shape.value) if c
-    }
+    needed = {c for c in (shape.code, shape.number, shape.name, shape.level, shape.measure, shape.value) if c} | (
+        set() if shape.fixed_period else {period}
+    )
     needed |= (
         set(shape.rows)
         | {m.of.split("|")[0] for m in wanted if m.way == "column"}
@@ -324,7 +325,7 @@ def tool_items(read: Reader, items: list[str]) -> pd.DataFrame:
     """The interactive tool's items that repeat figures of another publication, long, under their own names."""
     import pandas as pd
 
-    shape = SHAPES["lait_sen"]
+    shape = shape_of("lait_sen")
     frame = read("lait_sen").astype("string").fillna("")
     frame = frame[frame[shape.measure].isin(items) & ~frame[shape.name].isin(NOT_AREAS)]
     frame = _with_places("lait_sen", frame, shape, [])

@@ -1,4 +1,4 @@
-"""New chapters and measures that run as they stand, to be filled in."""
+"""New chapters that run as they stand, and new measures to be filled in before they do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def chapter(name: str, title: str = "") -> Path:
     """Write notebooks/NAME.ipynb and its entry at the place its number gives it; gives the notebook's path.
 
     It comes after 01_sources and 02_programme, and before the claims and the assessment, which go on without it until
-    their own `after` names it.
+    their own `after` names it. Raises AssessError for a name that is taken or not two digits and lower-case words.
     """
     if not re.fullmatch(r"\d\d_[a-z][a-z0-9_]*", name):
         raise AssessError(f"Chapter name {name!r}: use two digits and lower-case words, such as 11_transport.")
@@ -75,7 +75,11 @@ def _notebook(name: str, title: str) -> dict[str, object]:
 
 
 def measure(name: str, source: str = "", column: str = "") -> Path:
-    """Add a measure's definition at the end of measures.yaml; gives the file's path."""
+    """Add a measure's definition at the end of measures.yaml; gives the file's path.
+
+    Its `definition` is "TO DO", which `measures` refuses until it is written. Raises AssessError for a name that is taken or
+    not in lower-case words, and for a `source` that the catalogue does not hold.
+    """
     import yaml
 
     path = Path(__file__).with_name("measures.yaml")

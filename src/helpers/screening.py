@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +81,74 @@ def screen(before: Path, after: Path, names: list[str], bound: float, today: dat
     return problems
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """Two vintages of one table: the columns they share and what those columns are for.
+
+    values: columns of figures; keys: the columns that tell rows apart; area, period, measure, code, label: the first column
+    of that kind, or None. matched: rows of the earlier one beside their successors, figures as `VALUE|old` and `VALUE|new`.
+    """
+
+    name: str
+    before: pd.DataFrame
+    after: pd.DataFrame
+    bound: float
+    schema: dict[str, Any]
+
+    @cached_property
+    def shared(self) -> list[str]:
+        return [column for column in self.before.columns if column in self.after.columns]
+
+    @cached_property
+    def values(self) -> list[str]:
+        return values_of(self.before[self.shared], self.schema)
+
+    @cached_property
+    def keys(self) -> list[str]:
+        return keys_of(self.before[self.shared], self.schema)
+
+    @property
+    def area(self) -> str | None:
+        return first(self.shared, AREA)
+
+    @property
+    def period(self) -> str | None:
+        return first(self.shared, PERIOD)
+
+    @property
+    def measure(self) -> str | None:
+        return first(self.shared, MEASURE)
+
+    @property
+    def code(self) -> str | None:
+        return first(
+            self.shared, ("la_code", "new_la_code", "ons_code", "la_number", "LA Number", "old_la_code", "code")
+        )
+
+    @property
+    def label(self) -> str | None:
+        return first(self.shared, ("la_name", "la_and_regions", "LA and Regions", "name"))
+
+    @cached_property
+    def matched(self) -> pd.DataFrame:
+        merged, _ = match_rows(self.before[self.shared], self.after[self.shared], self.keys)
+        return merged[merged["_merge"] != "right_only"]
+
+    def old(self, column: str) -> pd.Series:
+        """A column of the matched rows as it was."""
+        return self.matched[column if column in self.keys else f"{column}|old"]
+
+    def names(self, frame: pd.DataFrame, value: str) -> pd.Series:
+        """What each row's figure is called: its measure, or the column when the table has a column for each."""
+        import pandas as pd
+
+        return frame[self.measure] if self.measure else pd.Series(value, index=frame.index)
+
+    def problem(self, rule: str, found: str, expected: str) -> Problem:
+        """A rule that the table breaks."""
+        return Problem(self.name, rule, found, expected)
+
+
 def screen_tables(
     name: str,
     before: pd.DataFrame,
@@ -87,123 +157,179 @@ def screen_tables(
     schema: dict[str, Any] | None = None,
     today: date | None = None,
 ) -> list[Problem]:
-    """The rules, for one table whose columns have not gone or changed type."""
+    """The rules, for one table whose columns have not gone or changed type.
+
+    before, after: two vintages, all columns as text; bound: per cent by which a total may move; schema: the Table Schema of
+    the new one. Returns a Problem for each rule broken; none when the new table may be used.
+    """
+    pair = _Pair(name, before, after, bound, schema or {})
+    if not pair.keys or not pair.values:
+        return list(_fewer(pair))
+    repeats = list(_repeats(pair))
+    if repeats:
+        return repeats
+    problems = [*_renamed(pair), *_areas(pair), *_periods(pair, today or date.today()), *_vanished(pair)]
+    for value in pair.values:
+        problems += _figures(pair, value)
+    return problems
+
+
+def _fewer(pair: _Pair) -> Iterator[Problem]:
+    """Rows lost from a table without keys or figures."""
+    if len(pair.after) < len(pair.before) * (1 - LOST / 100):
+        yield pair.problem("rows are gone", f"{len(pair.after):,} rows", f"about {len(pair.before):,}")
+
+
+def _repeats(pair: _Pair) -> Iterator[Problem]:
+    """More rows than before that share a key."""
+    were, are = (int(frame.duplicated(pair.keys).sum()) for frame in (pair.before, pair.after))
+    if are > were:
+        example = pair.after[pair.after.duplicated(pair.keys)].iloc[0][pair.keys].to_dict()
+        yield pair.problem("rows repeat the same key", f"{are} repeats, such as {json.dumps(example)}", f"{were}")
+
+
+def _renamed(pair: _Pair) -> Iterator[Problem]:
+    """Codes that now stand for an area of another name."""
+    if not (pair.code and pair.label):
+        return
+    known = pair.before[[pair.code, pair.label]].drop_duplicates().set_index(pair.code)[pair.label].to_dict()
+    wrong = [
+        f"{row[pair.code]} is {row[pair.label]}, was {known[row[pair.code]]}"
+        for row in pair.after[[pair.code, pair.label]].drop_duplicates().to_dict("records")
+        if row[pair.code] and row[pair.code] in known and known[row[pair.code]] != row[pair.label]
+    ]
+    if wrong:
+        yield pair.problem("codes name other areas", "; ".join(wrong[:5]), "the same name for each code")
+
+
+def _areas(pair: _Pair) -> Iterator[Problem]:
+    """Areas that were not there before, or are no longer."""
+    by = pair.code or pair.area
+    if not by:
+        return
+    lost = sorted(set(pair.before[by]) - set(pair.after[by]))
+    if lost:
+        yield pair.problem("areas are gone", ", ".join(lost[:10]), "every area of the last vintage")
+    fresh = sorted(set(pair.after[by]) - set(pair.before[by]) - {""})
+    if fresh:
+        yield pair.problem("areas are new", ", ".join(fresh[:10]), "only areas of the last vintage")
+
+
+def _periods(pair: _Pair, today: date) -> Iterator[Problem]:
+    """New periods in the future, and old ones that are gone (but for the oldest)."""
     import pandas as pd
 
-    shared = [column for column in before.columns if column in after.columns]
-    values = values_of(before[shared], schema)
-    keys = keys_of(before[shared], schema)
-    area, period, measure = first(shared, AREA), first(shared, PERIOD), first(shared, MEASURE)
-    code = first(shared, ("la_code", "new_la_code", "ons_code", "la_number", "LA Number", "old_la_code", "code"))
-    label = first(shared, ("la_name", "la_and_regions", "LA and Regions", "name"))
-    problems = []
+    period = pair.period
+    if not period:
+        return
+    # By year, not by label: a provisional year ("2024 (prov)") gives way to its final one.
+    old_years, years = (
+        pd.to_numeric(frame[period].str.extract(r"(\d{4})", expand=False), errors="coerce")
+        for frame in (pair.before, pair.after)
+    )
+    latest = today.year + 2
+    known = set(pair.before[period])
+    ahead = sorted(set(pair.after.loc[(years > latest) & ~pair.after[period].isin(known), period]))
+    if ahead:
+        yield pair.problem("periods lie in the future", ", ".join(ahead), f"none after {latest}")
+    lost = sorted(set(old_years.dropna()) - set(years.dropna()))
+    if lost and max(lost) > years.min():
+        found = ", ".join(f"{year:.0f}" for year in lost)
+        yield pair.problem("periods are gone", found, "every period but perhaps the oldest")
 
-    def stop(rule: str, found: str, expected: str) -> None:
-        problems.append(Problem(name, rule, found, expected))
 
-    if not keys or not values:
-        if len(after) < len(before) * (1 - LOST / 100):
-            stop("rows are gone", f"{len(after):,} rows", f"about {len(before):,}")
-        return problems
-    twins_before, twins_after = (int(frame.duplicated(keys).sum()) for frame in (before, after))
-    if twins_after > twins_before:
-        example = after[after.duplicated(keys)].iloc[0][keys].to_dict()
-        stop("rows repeat the same key", f"{twins_after} repeats, such as {json.dumps(example)}", f"{twins_before}")
-        return problems
-    if code and label:
-        pairs = before[[code, label]].drop_duplicates().set_index(code)[label].to_dict()
-        moved = after[[code, label]].drop_duplicates()
-        wrong = [
-            f"{row[code]} is {row[label]}, was {pairs[row[code]]}"
-            for row in moved.to_dict("records")
-            if row[code] and row[code] in pairs and pairs[row[code]] != row[label]
-        ]
-        if wrong:
-            stop("codes name other areas", "; ".join(wrong[:5]), "the same name for each code")
-    if code or area:
-        by = code or area
-        lost = sorted(set(before[by]) - set(after[by]))
-        if lost:
-            stop("areas are gone", ", ".join(lost[:10]), "every area of the last vintage")
-        fresh = sorted(set(after[by]) - set(before[by]) - {""})
-        if fresh:
-            stop("areas are new", ", ".join(fresh[:10]), "only areas of the last vintage")
-    if period:
-        years = pd.to_numeric(after[period].str.extract(r"(\d{4})", expand=False), errors="coerce")
-        latest = (today or date.today()).year + 2
-        ahead = sorted(set(after.loc[(years > latest) & ~after[period].isin(set(before[period])), period]))
-        if ahead:
-            stop("periods lie in the future", ", ".join(ahead), f"none after {latest}")
-        # By year, not by label: a provisional year ("2024 (prov)") gives way to its final one.
-        old_years = pd.to_numeric(before[period].str.extract(r"(\d{4})", expand=False), errors="coerce")
-        lost_years = sorted(set(old_years.dropna()) - set(years.dropna()))
-        if lost_years and max(lost_years) > years.min():
-            found = ", ".join(f"{year:.0f}" for year in lost_years)
-            stop("periods are gone", found, "every period but perhaps the oldest")
-    merged, _ = match_rows(before[shared], after[shared], keys)
-    merged = merged[merged["_merge"] != "right_only"]
-
-    def of(column: str, side: str = "old") -> pd.Series:
-        return merged[column if column in keys else f"{column}|{side}"]
-
-    gone = merged["_merge"].eq("left_only")
-    oldest = before[period].min() if period else None
-    # A publisher may drop its oldest period; anything else that vanishes is counted.
-    if period and oldest not in set(after[period]):
-        gone &= of(period).ne(oldest)
+def _vanished(pair: _Pair) -> Iterator[Problem]:
+    """A share of rows gone, not counting the oldest period, which a publisher may drop."""
+    gone = pair.matched["_merge"].eq("left_only")
+    oldest = pair.before[pair.period].min() if pair.period else None
+    if pair.period and oldest not in set(pair.after[pair.period]):
+        gone &= pair.old(pair.period).ne(oldest)
     if gone.mean() * 100 > LOST:
-        share = f"{100 * gone.mean():.1f}% of rows ({int(gone.sum()):,} of {len(merged):,})"
-        stop("rows are gone", share, f"at most {LOST:.0f}%")
-    for value in values:
-        old, new = (pd.to_numeric(merged[f"{value}|{side}"], errors="coerce") for side in ("old", "new"))
-        text = merged[f"{value}|new"].where(new.isna() & merged["_merge"].eq("both"), "")
-        known = set(before[value][pd.to_numeric(before[value], errors="coerce").isna()])
-        known |= set((schema or {}).get("missingValues", []))
-        strange = sorted(set(text) - known - {""})
-        if strange:
-            stop(
-                f"{value} holds something that is no number",
-                ", ".join(map(repr, strange[:5])),
-                "numbers or known symbols",
+        share = f"{100 * gone.mean():.1f}% of rows ({int(gone.sum()):,} of {len(pair.matched):,})"
+        yield pair.problem("rows are gone", share, f"at most {LOST:.0f}%")
+
+
+def _figures(pair: _Pair, value: str) -> Iterator[Problem]:
+    """The rules about one column of figures."""
+    import pandas as pd
+
+    old, new = (pd.to_numeric(pair.matched[f"{value}|{side}"], errors="coerce") for side in ("old", "new"))
+    labels = pair.old(pair.measure) if pair.measure else pd.Series(value, index=pair.matched.index)
+    yield from _strange(pair, value, new)
+    yield from _slipped(pair, value, old, new)
+    yield from _emptied(pair, labels, old, new)
+    yield from _moved(pair, value, labels, old, new)
+    yield from _negative(pair, value)
+    if pair.period:
+        numbers, names = pd.to_numeric(pair.after[value], errors="coerce"), pair.names(pair.after, value)
+        yield from _jumps(pair.name, pair.after, numbers, names, pair.period, set(pair.before[pair.period]), pair.keys)
+
+
+def _strange(pair: _Pair, value: str, new: pd.Series) -> Iterator[Problem]:
+    """Texts that are neither numbers nor symbols already known."""
+    import pandas as pd
+
+    text = pair.matched[f"{value}|new"].where(new.isna() & pair.matched["_merge"].eq("both"), "")
+    known = set(pair.before[value][pd.to_numeric(pair.before[value], errors="coerce").isna()])
+    strange = sorted(set(text) - known - set(pair.schema.get("missingValues", [])) - {""})
+    if strange:
+        found = ", ".join(map(repr, strange[:5]))
+        yield pair.problem(f"{value} holds something that is no number", found, "numbers or known symbols")
+
+
+def _slipped(pair: _Pair, value: str, old: pd.Series, new: pd.Series) -> Iterator[Problem]:
+    """Single revisions of ten times or more: a slipped decimal point in one row is lost in a total."""
+    import pandas as pd
+
+    large = pd.concat([old, new], axis=1).abs().max(axis=1) >= LARGE
+    slipped = large & (old != 0) & (new != 0) & ((new / old).abs().ge(SLIP) | (old / new).abs().ge(SLIP))
+    if slipped.any():
+        row = pair.matched[slipped].iloc[0]
+        which = " ".join(str(row[key]) for key in pair.keys if row[key])
+        one = f"{int(slipped.sum())} values, such as {which}: {old[slipped].iloc[0]:g} to {new[slipped].iloc[0]:g}"
+        yield pair.problem(f"{value} has revisions of ten times or more", one, "smaller revisions")
+
+
+def _emptied(pair: _Pair, labels: pd.Series, old: pd.Series, new: pd.Series) -> Iterator[Problem]:
+    """Measures of which a share of the values is now missing."""
+    emptied = (old.notna() & ~new.notna() & pair.matched["_merge"].eq("both")).groupby(labels).mean()
+    for which, rate in emptied[emptied * 100 > LOST].head(5).items():
+        yield pair.problem(
+            f"{which} has lost values", f"{100 * rate:.1f}% of values now missing", f"at most {LOST:.0f}%"
+        )
+
+
+def _moved(pair: _Pair, value: str, labels: pd.Series, old: pd.Series, new: pd.Series) -> Iterator[Problem]:
+    """Totals that moved by more than the bound, or whose revisions add up to more than twice that."""
+    import pandas as pd
+
+    held = old.notna() & new.notna()
+    totals = pd.DataFrame({"old": old[held].abs(), "new": new[held].abs(), "moved": (new - old)[held].abs()})
+    for which, row in totals.groupby(labels[held]).agg(["sum", "count"]).iterrows():
+        base, many = row[("old", "sum")], row[("old", "count")]
+        if many < FEWEST or base <= 0:
+            continue
+        total = 100 * (row[("new", "sum")] - base) / base
+        moved = 100 * row[("moved", "sum")] / base
+        if abs(total) > pair.bound or moved > 2 * pair.bound:
+            yield pair.problem(
+                f"{which} has moved" if pair.measure else f"total of {value} has moved",
+                f"total {base:,.6g} to {row[('new', 'sum')]:,.6g} ({total:+.1f}%), sum of revisions {moved:.1f}%",
+                f"total within {pair.bound:g}%, revisions within {2 * pair.bound:g}%",
             )
-        labels = of(measure) if measure else pd.Series(value, index=merged.index)
-        # A slipped decimal point in one row is lost in a total, so it is looked for by itself.
-        large = pd.concat([old, new], axis=1).abs().max(axis=1) >= LARGE
-        slipped = large & (old != 0) & (new != 0) & ((new / old).abs().ge(SLIP) | (old / new).abs().ge(SLIP))
-        if slipped.any():
-            row = merged[slipped].iloc[0]
-            which = " ".join(str(row[key]) for key in keys if row[key])
-            one = f"{int(slipped.sum())} values, such as {which}: {old[slipped].iloc[0]:g} to {new[slipped].iloc[0]:g}"
-            stop(f"{value} has revisions of ten times or more", one, "smaller revisions")
-        held = old.notna() & new.notna()
-        emptied = (old.notna() & ~new.notna() & merged["_merge"].eq("both")).groupby(labels).mean()
-        for which, rate in emptied[emptied * 100 > LOST].head(5).items():
-            stop(f"{which} has lost values", f"{100 * rate:.1f}% of values now missing", f"at most {LOST:.0f}%")
-        totals = pd.DataFrame({"old": old[held].abs(), "new": new[held].abs(), "moved": (new - old)[held].abs()})
-        totals = totals.groupby(labels[held]).agg(["sum", "count"])
-        for which, row in totals.iterrows():
-            base, many = row[("old", "sum")], row[("old", "count")]
-            if many < FEWEST or base <= 0:
-                continue
-            total = 100 * (row[("new", "sum")] - base) / base
-            moved = 100 * row[("moved", "sum")] / base
-            if abs(total) > bound or moved > 2 * bound:
-                stop(
-                    f"{which} has moved" if measure else f"total of {value} has moved",
-                    f"total {base:,.6g} to {row[('new', 'sum')]:,.6g} ({total:+.1f}%), sum of revisions {moved:.1f}%",
-                    f"total within {bound:g}%, revisions within {2 * bound:g}%",
-                )
-        numbers = pd.to_numeric(after[value], errors="coerce")
-        names = after[measure] if measure else pd.Series(value, index=after.index)
-        earlier = pd.to_numeric(before[value], errors="coerce")
-        were = (earlier < 0).groupby(before[measure] if measure else pd.Series(value, index=before.index)).any()
-        are = (numbers < 0).groupby(names).any()
-        for which in are[are].index:
-            if which in were.index and not were[which]:
-                stop(f"{which} has negative values", f"{numbers[names.eq(which)].min():g}", "none, as before")
-        if period:
-            problems += _jumps(name, after, numbers, names, period, set(before[period]), keys)
-    return problems
+
+
+def _negative(pair: _Pair, value: str) -> Iterator[Problem]:
+    """Measures that have negative values and had none."""
+    import pandas as pd
+
+    earlier, numbers = (pd.to_numeric(frame[value], errors="coerce") for frame in (pair.before, pair.after))
+    were = (earlier < 0).groupby(pair.names(pair.before, value)).any()
+    names = pair.names(pair.after, value)
+    are = (numbers < 0).groupby(names).any()
+    for which in are[are].index:
+        if which in were.index and not were[which]:
+            yield pair.problem(f"{which} has negative values", f"{numbers[names.eq(which)].min():g}", "none, as before")
 
 
 def _jumps(

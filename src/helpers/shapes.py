@@ -46,7 +46,12 @@ def header(sheet: Sheet, layout: Layout) -> list[str]:
 
 
 def plus(values: list[str], where: str) -> str:
-    """The sum of whole numbers as text; a symbol among them stands for the whole, because a part of it is not known."""
+    """The sum of whole numbers as text; a symbol among them stands for the whole, because a part of it is not known.
+
+    One value is given back as it is.
+    """
+    if len(values) == 1:
+        return values[0]
     for value in values:
         if not re.fullmatch(r"-?\d+", value):
             return value
@@ -57,63 +62,70 @@ def flat(sheet: Sheet, layout: Layout, feed: dict[str, Any], resource: Resource)
     """One header row, one record per row: csv, parquet or a plain worksheet.
 
     The feed may `keep` rows by a column's values, `drop` them, rename `columns` (name here -> name there, or a list
-    of names to add up), and set `constants`.
+    of names to add up), and set `constants`. Raises AssessError for a column that is missing, a row that is longer or
+    shorter than the header, and a value of `keep` that no row has.
     """
     names = header(sheet, layout)
     place = {name: i for i, name in enumerate(names)}
-    renamed = feed.get("columns", {})
+    keep = {place[name]: set(joined(values)) for name, values in feed.get("keep", {}).items()}
+    drop = {place[name]: set(joined(values)) for name, values in feed.get("drop", {}).items()}
     constants = {name: str(value) for name, value in feed.get("constants", {}).items()}
-    keep = [(place[name], set(joined(values))) for name, values in feed.get("keep", {}).items()]
-    drop = [(place[name], set(joined(values))) for name, values in feed.get("drop", {}).items()]
-    wanted = [set(values) for _, values in keep]
-    tidy = bool(layout.spec.get("squeeze"))
-    plain = bool(layout.spec.get("drop_point_zero"))
-    sources: list[tuple[str, list[int]]] = []
-    for name in resource.names:
-        if name in constants:
-            continue
-        told = renamed.get(name, name)
-        try:
-            sources.append((name, [place[part] for part in (told if isinstance(told, list) else [told])]))
-        except KeyError as error:
-            if name in feed.get("absent", ()):
-                continue
-            raise AssessError(f"{sheet.name} has no column {error} (layout {layout.id}).") from None
     absent = {name: str(layout.spec.get("absent_symbol", "z")) for name in feed.get("absent", ())}
-    start = header_at(layout) + 1
-    numbers = {f.name for f in resource.fields if f.type in ("integer", "number")}
+    sources = _sources(sheet, layout, feed, [name for name in resource.names if name not in constants], place)
+    tidy = _tidier(layout, resource)
+    unseen = {at: set(values) for at, values in keep.items()}
+    top = header_at(layout) + 1
     for number, row in enumerate(sheet.rows(), start=1):
-        if number <= start:
+        if number <= top or ((len(row) != len(names) or not keep) and not any(cell.strip() for cell in row)):
             continue
         if len(row) != len(names):
-            if not any(cell.strip() for cell in row):
-                continue
             raise AssessError(
                 f"{sheet.name}, row {number}: {len(row)} values under {len(names)} column names; "
                 "the row or the header is shifted."
             )
-        if any([row[at] not in values for at, values in keep]) or any([row[at] in values for at, values in drop]):
+        # Lists, not generators: half a million rows pass here.
+        if any([row[at] not in values for at, values in keep.items()]):
             continue
-        if not keep and not any(cell.strip() for cell in row):
+        if any([row[at] in values for at, values in drop.items()]):
             continue
-        for (at, _), values in zip(keep, wanted, strict=True):
+        for at, values in unseen.items():
             values.discard(row[at])
         where = f"row {number}"
-        record = dict(constants)
-        record.update(absent)
-        for name, places in sources:
-            value = row[places[0]] if len(places) == 1 else plus([row[at] for at in places], where)
-            if tidy:
-                value = squeeze(value)
-            if plain and name in numbers and value.endswith(".0"):
-                value = value[:-2]
-            record[name] = value
-        yield where, record
-    for (at, _), values in zip(keep, wanted, strict=True):
+        found = {name: tidy(name, plus([row[at] for at in places], where)) for name, places in sources.items()}
+        yield where, {**constants, **absent, **found}
+    for at, values in unseen.items():
         if values:
             raise AssessError(
                 f"{sheet.name}: no row has {names[at]!r} {sorted(values)[0]!r}; the layout {layout.id} expects it."
             )
+
+
+def _sources(
+    sheet: Sheet, layout: Layout, feed: dict[str, Any], wanted: list[str], place: dict[str, int]
+) -> dict[str, list[int]]:
+    """For each of our columns, the places of the publisher's columns it is made from; none for those that are absent."""
+    found: dict[str, list[int]] = {}
+    for name in wanted:
+        told = feed.get("columns", {}).get(name, name)
+        parts = told if isinstance(told, list) else [told]
+        gone = [part for part in parts if part not in place]
+        if not gone:
+            found[name] = [place[part] for part in parts]
+        elif name not in feed.get("absent", ()):
+            raise AssessError(f"{sheet.name} has no column {gone[0]!r} (layout {layout.id}).")
+    return found
+
+
+def _tidier(layout: Layout, resource: Resource) -> Callable[[str, str], str]:
+    """What the layout asks to be done to a column's text: single spaces, and 5 for 5.0."""
+    squeezed, plain = bool(layout.spec.get("squeeze")), bool(layout.spec.get("drop_point_zero"))
+    numbers = {f.name for f in resource.fields if f.type in ("integer", "number")}
+
+    def tidy(name: str, value: str) -> str:
+        value = squeeze(value) if squeezed else value
+        return value[:-2] if plain and name in numbers and value.endswith(".0") else value
+
+    return tidy
 
 
 # DfE: tribunal appeals ----------

@@ -49,11 +49,7 @@ def collect(read: Reader, notes: list[dict[str, str]]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.concat(
-        [
-            reading.published(resource, read(resource), notes)
-            for resource in reading.SHAPES
-            if measures.made_from(resource)
-        ],
+        [reading.published(resource, read(resource), notes) for resource in reading.sources_of_measures()],
         ignore_index=True,
     )
 
@@ -121,10 +117,15 @@ def _findings(notes: list[dict[str, str]]) -> pd.DataFrame:
 
 
 def build() -> Built:
-    """Read data/raw, check, recode, derive and reconcile; everything in memory. `write` puts it on disk."""
-    from helpers import catalogue, evidence
+    """Read data/raw, check, recode, derive and reconcile; everything in memory. `write` puts it on disk.
 
-    return built_from(catalogue.read, evidence.normalise_all())
+    Raises AssessError at the first thing that is wrong, in the data, the evidence or the tests stated for its claims.
+    """
+    from helpers import catalogue, claims, evidence
+
+    evidence_tables = evidence.normalise_all()
+    claims.stated_for(evidence_tables["claims"])
+    return built_from(catalogue.read, evidence_tables)
 
 
 def write(built: Built, folder: Path | None = None) -> list[Path]:

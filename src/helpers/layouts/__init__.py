@@ -54,7 +54,10 @@ class Publication:
 
 @dataclass(frozen=True)
 class Resource:
-    """A table of data/raw: where it is, what its columns mean, and what makes a row unique."""
+    """A table of data/raw: where it is, what its columns mean, and what makes a row unique.
+
+    `about` says which columns tell what a row is about (`reading.Shape`); a resource that measures are read from has it.
+    """
 
     name: str
     path: str
@@ -71,6 +74,7 @@ class Resource:
     release: str = ""
     licence: str = ""
     original: str = ""
+    about: dict[str, Any] = field(default_factory=dict)
     extracted: bool = True
 
     @property
