@@ -105,10 +105,15 @@ def test_group_means_leave_missing_out_and_weight(tables):
     assert set(panel.group_means("requests", balanced=True)["group"]) == {"safety_valve", "dbv"}
 
 
-def test_group_totals_only_for_counts(tables):
-    assert panel.group_totals("requests").set_index(["group", "year"]).loc[("safety_valve", 2024), "total"] == 120.0
-    with pytest.raises(AssessError, match="a sum over councils has no meaning"):
-        panel.group_totals("refusal_to_assess")
+def test_years_may_be_open_or_wider_than_the_series(tables):
+    assert panel.held("requests") == [2023, 2024] and panel.span("requests", (None, None)) == (2023, 2024)
+    assert set(panel.series("requests", years=(None, 2023))["year"]) == {2023}
+    assert set(panel.series("requests", years=[2000, 2100])["year"]) == {2023, 2024}
+
+
+def test_a_council_s_own_missing_figure_is_no_error(tables):
+    assert panel.value("requests", "Buckinghamshire", 2024) != panel.value("requests", "Buckinghamshire", 2024)  # NaN
+    assert panel.value("plans", "Buckinghamshire", 2024) != panel.value("plans", "Buckinghamshire", 2024)
 
 
 def test_coverage(tables):
@@ -127,6 +132,13 @@ def test_coverage(tables):
         (lambda: panel.councils("safety"), "No group is called 'safety'"),
         (lambda: panel.table("council"), "Did you mean councils"),
         (lambda: panel.group_means("requests", weights="size"), "weights='size'"),
+        (lambda: panel.series("requests", years=2023), "years=2023: expected the first and the last year, such as"),
+        (lambda: panel.series("requests", years=(2023,)), "expected the first and the last year"),
+        (lambda: panel.series("requests", years=("2023", 2024)), "'2023' is not a year of requests: expected a whole"),
+        (lambda: panel.series("requests", years=(2024, 2019)), "2024 is after 2019; expected the first year first"),
+        (lambda: panel.series("requests", years=(2030, 2031)), "no figures then. Years there are: 2023, 2024."),
+        (lambda: panel.value("requests", "Kent", 1999), "in 1999. Years there are: 2023, 2024."),
+        (lambda: panel.value("requests", "Kent", "2023"), "'2023' is not a year of requests: expected a whole number"),
         (lambda: panel.group_means("requests", by="colour"), "by='colour'"),
         (lambda: panel.value("requests", "Kentt", 2023), "Did you mean Kent"),
     ],

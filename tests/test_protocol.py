@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import estimation, facts, inference, protocol, simulation
+from helpers import councils, estimation, facts, inference, paths, protocol, simulation
 from helpers.errors import AssessError
 
 
@@ -39,7 +39,7 @@ def test_effects_hold_every_estimator_and_the_main_path(result):
 
 
 def test_councils_behind_every_event_time(result):
-    behind = result.n_behind.set_index("event_time")["n_treated"]
+    behind = result.event_study.set_index("event_time")["n_treated"]
     assert behind.loc[[-8, -7, -6, -5, 0, 1, 2, 3, 4]].tolist() == [4, 24, 33, 38, 38, 38, 34, 14, 5]
     used = result.event_study.set_index("event_time")["used"]
     assert not used[-8] and not used[4] and used[-7] and used[3]
@@ -172,9 +172,94 @@ def test_disagreeing_implementations_stop_the_run(data, monkeypatch):
     class Wrong:
         overall_att, overall_se = 0.5, 0.01
 
-    monkeypatch.setattr(estimation, "library", lambda panel: Wrong())
+    monkeypatch.setattr(estimation, "library", lambda panel, controls: Wrong())
     with pytest.raises(AssessError, match="two implementations"):
         protocol.run("x", data, scale="log", draws=9)
+
+
+def test_other_controls_change_the_main_estimate_and_what_is_made_from_it(data):
+    """Each choice gives as its main estimate what the default shows as a check, to the last digit."""
+    groups = {c: "dbv" if i % 3 == 0 else "neither" for i, c in enumerate(sorted(data["la_code"].unique()))}
+    data = data.assign(group=data["la_code"].map(groups))
+    usual = protocol.run("x", data, scale="log", draws=49)
+    for choice, check in (("not_yet", "callaway_santanna_notyet"), ("no_dbv", "no_dbv")):
+        other = protocol.run("x", data, scale="log", draws=49, controls=choice)
+        same = ["estimate", "std_error", "lower", "upper", "p_value", "controls", "n_treated", "n_control"]
+        assert other.main[same].to_dict() == usual.row(check)[same].to_dict()
+        assert check not in set(other.effects["estimator"]) and other.forest["label"].is_unique
+        assert estimation.CONTROLS[choice] in other.forest["label"][0] and any(
+            estimation.CONTROLS[choice] in note for note in other.notes
+        )
+        assert other.loo_range != usual.loo_range and other.detectable.randomisation != usual.detectable.randomisation
+    assert set(other.dropped["reason"]) == {"a control in Delivering Better Value, left out on request"}
+    assert other.effects["controls"].str.endswith("without Delivering Better Value").all()
+
+
+def test_controls_that_do_not_exist_are_refused(data):
+    with pytest.raises(
+        AssessError, match=r"controls='notyet': expected one of never, not_yet, no_dbv\. Did you mean 'not_yet'"
+    ):
+        protocol.run("x", data, controls="notyet")
+    with pytest.raises(AssessError, match="every control council is in Delivering Better Value"):
+        protocol.run("x", data.assign(group="dbv"), controls="no_dbv")
+
+
+@pytest.mark.parametrize("draws", [0, -1, 2.5, True])
+def test_draws_below_one_are_refused(data, draws):
+    with pytest.raises(AssessError, match=r"draws=.*expected a whole number of at least 1"):
+        protocol.run("x", data, scale="log", draws=draws)
+
+
+def test_few_draws_give_no_joint_p(data):
+    few = protocol.run("x", data, scale="log", draws=1)
+    assert np.isnan(few.pretrend_ri_p) and few.ri_p in (0.5, 1.0)
+
+
+@pytest.fixture
+def tables(tmp_path, monkeypatch, data) -> pd.DataFrame:
+    """The data as the processed tables hold a measure: 60 councils with real codes, agreements of March 2021."""
+    monkeypatch.setattr(paths, "processed", lambda: tmp_path)
+    known = councils.listed()[:60]
+    rng = np.random.default_rng(3)
+    rows = [
+        {"la_code": c.la_code, "la_name": c.la_name, "measure": "requests", "period": str(y), "year": y, "value": v, "symbol": "", "source": ""}
+        for c in known for y, v in zip(range(2018, 2025), rng.uniform(50, 150, 7), strict=True)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_parquet(tmp_path / "council_year.parquet")
+    people = [
+        {"la_code": c.la_code, "group": "safety_valve" if i < 12 else "neither", "cohort": "2020-21" if i < 12 else "", "signed_year": 2021 if i < 12 else 0, "region_name": ""}
+        for i, c in enumerate(known)
+    ]  # fmt: skip
+    pd.DataFrame(people).to_parquet(tmp_path / "councils.parquet")
+    return pd.DataFrame(rows)
+
+
+def test_councils_are_left_out_by_name_code_or_number(tables):
+    first, second, third = councils.listed()[:3]
+    whole = protocol.prepare("requests")
+    asked = [first.la_name, second.la_code, third.dfe_number, first.la_code]
+    assert set(whole["la_code"]) - set(protocol.prepare("requests", without=asked)["la_code"]) == {
+        first.la_code,
+        second.la_code,
+        third.la_code,
+    }
+    alone = protocol.run_measure("requests", without=first.la_name, adjusted=False, draws=9)
+    assert alone.notes[0] == f"Left out on request: {first.la_name}." and alone.main["n_treated"] == 11
+    with pytest.raises(AssessError, match="No council is called 'Kant'. Did you mean Kent"):
+        protocol.run_measure("requests", without=["Kant"], adjusted=False, draws=9)
+
+
+def test_years_are_a_pair_that_the_measure_has(tables):
+    assert set(protocol.prepare("requests", years=(2019, 2023))["year"]) == set(range(2019, 2024))
+    assert set(protocol.prepare("requests", years=[2020, None])["year"]) == set(range(2020, 2025))
+    assert set(protocol.prepare("requests", 2020)["year"]) == set(range(2020, 2025))
+    assert set(protocol.prepare("requests", last_year=2020)["year"]) == {2018, 2019, 2020}
+    result = protocol.run_measure("requests", years=(2019, 2023), adjusted=False, draws=9)
+    assert (result.main["first_year"], result.main["last_year"]) == (2019, 2023)
+    with pytest.raises(AssessError, match="expected one or the other"):
+        protocol.prepare("requests", 2019, years=(2019, 2023))
+    with pytest.raises(AssessError, match=r"years=\(2030, None\): requests has no figures then"):
+        protocol.prepare("requests", 2030)
 
 
 def test_one_outcome_takes_well_under_three_seconds(data, covariates, result):
@@ -188,7 +273,7 @@ def test_a_series_with_two_years_still_runs(data):
     result = protocol.run("x", short, scale="log", draws=99)
     assert np.isnan(result.pretrend_p) and np.isnan(result.breakdown)
     assert "effect.x.pretrend_p" not in result.facts
-    assert result.n_behind["n_treated"].max() == 14
+    assert result.event_study["n_treated"].max() == 14
 
 
 def test_study_behind_the_result_is_at_hand(result):

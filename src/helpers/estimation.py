@@ -37,7 +37,10 @@ COLUMNS = (
 
 NEVER = "never Safety Valve"
 NOT_YET = "never or not yet Safety Valve"
-NEITHER = "never Safety Valve, without Delivering Better Value"
+WITHOUT_DBV = ", without Delivering Better Value"
+NEITHER = NEVER + WITHOUT_DBV
+#: What each choice of controls is called in `effects.csv`.
+CONTROLS: dict[str, str] = {"never": NEVER, "not_yet": NOT_YET, "no_dbv": NEITHER}
 
 #: Names in `effects.csv`, with what a figure calls them, in the order a forest plot shows them.
 ESTIMATORS: dict[str, str] = {
@@ -132,13 +135,15 @@ def estimate(
     scale: str = "level",
     covariates: pd.DataFrame | None = None,
     base: inference.Base = "universal",
+    controls: inference.Controls = "never",
 ) -> pd.DataFrame:
     """Rows of the effects contract for one estimator: one `overall`, and one an event time where it has a path.
 
     data: long frame [la_code, year, value, first_year (0 never), group] or a Panel already on the analysis scale;
     covariates: frame indexed by la_code, needed by `covariates` (councils without all of them are left out of that
-    row). The universal base's reference year is not a row: it is zero by construction. Raises AssessError for an
-    unknown estimator.
+    row); controls: whom the main estimate's relatives (`anticipation_1`, `leave_one_out`, `linear_trend`, `covariates`)
+    compare with; the others have controls of their own. The universal base's reference year is not a row: it is zero by
+    construction. Raises AssessError for an unknown estimator.
     """
     if estimator not in ESTIMATORS:
         near = difflib.get_close_matches(estimator, ESTIMATORS, n=1, cutoff=0.4)
@@ -146,14 +151,14 @@ def estimate(
         raise AssessError(f"Unknown estimator {estimator!r}: expected one of {', '.join(ESTIMATORS)}.{hint}")
     panel = data if isinstance(data, inference.Panel) else inference.panel(data, scale)
     if estimator in ("callaway_santanna", "callaway_santanna_notyet", "no_dbv", "anticipation_1"):
-        study, controls = group_time(panel, estimator, base)
-        return frame(rows_of_study(study, outcome, estimator, controls, scale))
+        study, name = group_time(panel, estimator, base, controls)
+        return frame(rows_of_study(study, outcome, estimator, name, scale))
     if estimator == "leave_one_out":
-        return frame([_leave_one_out(inference.study(panel), outcome, scale)])
+        return frame([_leave_one_out(inference.study(panel, controls), outcome, scale)])
     if estimator == "linear_trend":
-        return frame([_linear_trend(inference.study(panel), outcome, scale)])
+        return frame([_linear_trend(inference.study(panel, controls), outcome, scale)])
     if estimator == "covariates":
-        return frame([_covariates(panel, outcome, scale, covariates)])
+        return frame([_covariates(panel, outcome, scale, covariates, controls)])
     simple: dict[str, Callable[[inference.Panel], tuple[float, float]]] = {
         "sun_abraham": _sun_abraham,
         "imputation": _imputation,
@@ -164,16 +169,19 @@ def estimate(
 
 
 def group_time(
-    panel: inference.Panel, estimator: str = "callaway_santanna", base: inference.Base = "universal"
+    panel: inference.Panel,
+    estimator: str = "callaway_santanna",
+    base: inference.Base = "universal",
+    controls: inference.Controls = "never",
 ) -> tuple[inference.Study, str]:
     """The Study behind a Callaway and Sant'Anna variant, and the name of its controls."""
     if estimator == "callaway_santanna":
-        return inference.study(panel, "never", base), NEVER
+        return inference.study(panel, controls, base), CONTROLS[controls]
     if estimator == "callaway_santanna_notyet":
         return inference.study(panel, "not_yet", base), NOT_YET
     if estimator == "anticipation_1":
         # The overall effect still averages event times 0 on, so that it answers the same question as the main estimate.
-        return inference.study(panel, "never", base, anticipation=1), NEVER
+        return inference.study(panel, controls, base, anticipation=1), CONTROLS[controls]
     if estimator == "no_dbv":
         keep = np.array([g != "dbv" for g in panel.group])
         return inference.study(panel.keep(keep | (panel.first > 0), "Delivering Better Value"), "never", base), NEITHER
@@ -197,7 +205,7 @@ def _leave_one_out(study: inference.Study, outcome: str, scale: str) -> dict[str
     without = inference.leave_one_out(study)["estimate"]
     low, high = in_units(without.min(), scale), in_units(without.max(), scale)
     interval = Interval(in_units(study.overall, scale), float("nan"), low, high, float("nan"))
-    return row(outcome, "leave_one_out", NEVER, "overall", interval, study.panel)
+    return row(outcome, "leave_one_out", CONTROLS[study.controls], "overall", interval, study.panel)
 
 
 def _linear_trend(study: inference.Study, outcome: str, scale: str) -> dict[str, Any]:
@@ -218,7 +226,7 @@ def _linear_trend(study: inference.Study, outcome: str, scale: str) -> dict[str,
     b = study.overall - ahead * float(slope @ study.event[pre])
     psi = study.overall_psi - ahead * (study.event_psi[:, pre] @ slope)
     interval = reported(b, float(np.sqrt((psi**2).sum())), scale)
-    return row(outcome, "linear_trend", NEVER, "overall", interval, study.panel)
+    return row(outcome, "linear_trend", CONTROLS[study.controls], "overall", interval, study.panel)
 
 
 def long(panel: inference.Panel) -> pd.DataFrame:
@@ -253,8 +261,10 @@ def library(panel: inference.Panel, controls: inference.Controls = "never", base
     """
     from diff_diff import CallawaySantAnna
 
-    names = {"never": "never_treated", "not_yet": "not_yet_treated"}
-    return _fit(lambda: CallawaySantAnna(control_group=names[controls], base_period=base), long(panel))
+    return _fit(lambda: CallawaySantAnna(control_group=_LIBRARY[controls], base_period=base), long(panel))
+
+
+_LIBRARY = {"never": "never_treated", "not_yet": "not_yet_treated"}
 
 
 def _sun_abraham(panel: inference.Panel) -> tuple[float, float]:
@@ -298,7 +308,13 @@ def _twfe(panel: inference.Panel) -> tuple[float, float]:
     return float(fit.coef()["exposed"]), float(fit.se()["exposed"])
 
 
-def _covariates(panel: inference.Panel, outcome: str, scale: str, covariates: pd.DataFrame | None) -> dict[str, Any]:
+def _covariates(
+    panel: inference.Panel,
+    outcome: str,
+    scale: str,
+    covariates: pd.DataFrame | None,
+    controls: inference.Controls = "never",
+) -> dict[str, Any]:
     """Outcome-regression version: parallel trends given baseline covariates. The propensity-based (doubly robust) one
     is not used because cohorts of four and five councils cannot carry a propensity model with three covariates.
     """
@@ -314,6 +330,8 @@ def _covariates(panel: inference.Panel, outcome: str, scale: str, covariates: pd
     x = x[complete]
     x = (x - x.mean()) / x.std(ddof=0).replace(0, 1.0)
     data = long(used).merge(x, left_on="la_code", right_index=True)
-    result = _fit(lambda: CallawaySantAnna(estimation_method="reg"), data, covariates=names)
+    result = _fit(
+        lambda: CallawaySantAnna(control_group=_LIBRARY[controls], estimation_method="reg"), data, covariates=names
+    )
     b, se = float(result.overall_att), float(result.overall_se)
-    return row(outcome, "covariates", NEVER, "overall", reported(b, se, scale), used)
+    return row(outcome, "covariates", CONTROLS[controls], "overall", reported(b, se, scale), used)

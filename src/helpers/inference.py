@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -47,14 +48,17 @@ class Panel:
 
     @cached_property
     def cohorts(self) -> NDArray[np.int64]:
+        """The first exposed years of the treated councils, each once, in order."""
         return np.unique(self.first[self.first > 0])
 
     @property
     def n_treated(self) -> int:
+        """Councils with an agreement that entered the panel."""
         return int((self.first > 0).sum())
 
     @property
     def n_control(self) -> int:
+        """Councils that never had one."""
         return int((self.first == 0).sum())
 
     def keep(self, mask: Any, reason: str) -> Panel:
@@ -216,7 +220,7 @@ def batch(
     """Overall and event-time effects for many assignments of first exposed years.
 
     values n x T; assignments B x n (a first exposed year, 0 never, EXCLUDED left out). Returns B results, in the order
-    given. `errors` adds the standard error of each overall effect (never-treated controls only).
+    given. `errors` adds the standard error of each overall effect.
     """
     change = values[:, grid.column] - values[:, grid.base_column]  # n x C
     seen = np.isfinite(change)
@@ -231,14 +235,10 @@ def batch(
     for g in cohorts:
         own = grid.cohort == g
         top_t[:, own], n_t[:, own] = sums[int(g)][:, own], counts[int(g)][:, own]
-    top_c += sums[0]
-    n_c += counts[0]
-    if controls == "not_yet":
-        untreated_until = np.maximum(grid.year, grid.base) + anticipation
-        for g in cohorts:
-            other = (g > untreated_until) & (grid.cohort != g)
-            top_c[:, other] += sums[int(g)][:, other]
-            n_c[:, other] += counts[int(g)][:, other]
+    serves = {int(g): _serves(int(g), grid, controls, anticipation) for g in members}
+    for g, cells_of in serves.items():
+        top_c[:, cells_of] += sums[g][:, cells_of]
+        n_c[:, cells_of] += counts[g][:, cells_of]
     with np.errstate(divide="ignore", invalid="ignore"):
         mean_t, mean_c = top_t / n_t, top_c / n_c
     att = mean_t - mean_c
@@ -249,14 +249,25 @@ def batch(
     overall = _weighted(att[:, post], n_t[:, post])
     se = None
     if errors:
-        se = _batch_errors(filled, mask, members, grid, att, mean_t, mean_c, n_t, n_c, post)
+        se = _batch_errors(filled, mask, members, serves, grid, att, mean_t, mean_c, n_t, n_c, post)
     return Aggregates(overall, event, events, se)
+
+
+def _serves(cohort: int, grid: Cells, controls: Controls, anticipation: int) -> NDArray[np.bool_]:
+    """The comparisons in which a cohort (0: never treated) is among the controls."""
+    if cohort == 0:
+        return np.ones(len(grid), dtype=bool)
+    if controls == "never":
+        return np.zeros(len(grid), dtype=bool)
+    until = np.maximum(grid.year, grid.base) + anticipation
+    return np.asarray((cohort > until) & (grid.cohort != cohort))
 
 
 def _batch_errors(
     filled: Array,
     mask: Array,
     members: dict[int, Array],
+    serves: dict[int, NDArray[np.bool_]],
     grid: Cells,
     att: Array,
     mean_t: Array,
@@ -274,11 +285,12 @@ def _batch_errors(
     psi = np.zeros((draws, n))
     # A council of cohort g contributes sum over its cells of w/n (change - mean): two matrix products per cohort.
     for g, member in members.items():
-        own = post if g == 0 else post & (grid.cohort == g)
-        count, mean = (n_c, mean_c) if g == 0 else (n_t, mean_t)
-        a = np.divide(weight, count, out=np.zeros_like(weight), where=count > 0)[:, own]
-        centre = a * np.where(np.isfinite(mean), mean, 0.0)[:, own]
-        psi += (-1.0 if g == 0 else 1.0) * member * (a @ filled[:, own].T - centre @ mask[:, own].T)
+        roles = ((1.0, post & (grid.cohort == g), n_t, mean_t), (-1.0, post & serves[g], n_c, mean_c))
+        for sign, own, count, mean in roles:
+            if own.any():
+                a = np.divide(weight, count, out=np.zeros_like(weight), where=count > 0)[:, own]
+                centre = a * np.where(np.isfinite(mean), mean, 0.0)[:, own]
+                psi += sign * member * (a @ filled[:, own].T - centre @ mask[:, own].T)
     share = np.zeros_like(weight)
     for g, member in members.items():
         if g:
@@ -300,7 +312,7 @@ class Study:
 
     grid and its effects att (C); overall with se and n; events (E), event (E), event_se (E), behind (E: treated
     councils with a usable comparison); overall_psi (n), event_psi (n x E): influence functions, one row a council, so
-    that `psi.T @ psi` is the covariance clustered by council.
+    that `psi.T @ psi` is the covariance clustered by council. `controls` and `anticipation` say how it was made.
     """
 
     panel: Panel
@@ -315,6 +327,7 @@ class Study:
     event_psi: Array
     behind: NDArray[np.int64]
     anticipation: int
+    controls: Controls = "never"
 
     @property
     def reference(self) -> int:
@@ -323,10 +336,12 @@ class Study:
 
     @property
     def event_se(self) -> Array:
+        """Standard error of each event-time effect (E), clustered by council, on the analysis scale."""
         return np.asarray(np.sqrt((self.event_psi**2).sum(axis=0)))
 
     @property
     def covariance(self) -> Array:
+        """Covariance of the event-time effects (E x E), clustered by council: the product of influence functions."""
         return np.asarray(self.event_psi.T @ self.event_psi)
 
     def window(self, least: int = MIN_BEHIND) -> NDArray[np.bool_]:
@@ -340,17 +355,15 @@ def study(data: Panel, controls: Controls = "never", base: Base = "universal", a
     event time.
 
     With a universal base the reference year (event time -1 - anticipation where the series has no gap) is zero by
-    construction and left out of `events`.
+    construction and left out of `events`. Everything is on the analysis scale. Source: Callaway and Sant'Anna (2021),
+    as the R package `did` computes it.
     """
     grid = cells(data.years, data.cohorts, base, anticipation)
     change = data.values[:, grid.column] - data.values[:, grid.base_column]
     seen = np.isfinite(change)
     n = len(data.codes)
     treated = (data.first[:, None] == grid.cohort[None, :]) & seen
-    control = (data.first[:, None] == 0) & seen
-    if controls == "not_yet":
-        until = np.maximum(grid.year, grid.base) + anticipation
-        control |= (data.first[:, None] > until[None, :]) & (data.first[:, None] != grid.cohort[None, :]) & seen
+    control = np.vstack([_serves(int(first), grid, controls, anticipation) for first in data.first]) & seen
     n_t, n_c = treated.sum(axis=0).astype(float), control.sum(axis=0).astype(float)
     filled = np.where(seen, change, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -388,14 +401,18 @@ def study(data: Panel, controls: Controls = "never", base: Base = "universal", a
         event_psi=np.column_stack([p for _, p in by_event]) if by_event else np.zeros((n, 0)),
         behind=np.array(behind, dtype=np.int64),
         anticipation=anticipation,
+        controls=controls,
     )
 
 
 def reassignments(first: NDArray[np.int64], draws: int, seed: int) -> NDArray[np.int64]:
     """`draws` random reallocations of the first exposed years among all councils, cohort sizes kept (draws x n).
 
-    Drawn in one go from the seed, so the result does not depend on how many processes run.
+    Drawn in one go from the seed, so the result does not depend on how many processes run. Raises AssessError when
+    `draws` is not a whole number of at least 1.
     """
+    if not isinstance(draws, Integral) or isinstance(draws, bool) or draws < 1:
+        raise AssessError(f"draws={draws!r}: expected a whole number of at least 1; the report uses 999.")
     rng = np.random.default_rng(seed)
     return np.asarray(rng.permuted(np.broadcast_to(first, (draws, len(first))), axis=1))
 
@@ -421,10 +438,11 @@ def randomisation(result: Study, draws: int = 999, seed: int = 2021) -> Randomis
     """p-values from reassigning the agreements at random among all councils in the panel, keeping cohort sizes.
 
     The p is that of the effect itself (two-sided); the studentised version divides each draw by its own standard error.
-    The pre-trend p compares the joint pre-period statistic with its distribution over the draws.
+    The pre-trend p compares the joint pre-period statistic with its distribution over the draws; it is NaN when there
+    are no more draws than pre-period event times. Raises AssessError for fewer than one draw.
     """
     data, grid = result.panel, result.grid
-    many = batch(data.values, reassignments(data.first, draws, seed), grid, errors=True)
+    many = batch(data.values, reassignments(data.first, draws, seed), grid, result.controls, True, result.anticipation)
     assert many.overall_se is not None
     tolerance = 1e-12
     p = _share(np.abs(many.overall) >= abs(result.overall) - tolerance)
@@ -440,10 +458,11 @@ def randomisation(result: Study, draws: int = 999, seed: int = 2021) -> Randomis
     if pre.any():
         drawn = many.event[:, np.array(columns)[pre]]
         drawn = drawn[np.isfinite(drawn).all(axis=1)]
-        inverse = np.linalg.pinv(np.atleast_2d(np.cov(drawn, rowvar=False)))
-        wald = np.einsum("bi,ij,bj->b", drawn, inverse, drawn)
-        own = result.event[pre]
-        pretrend = _share(wald >= own @ inverse @ own - tolerance)
+        if len(drawn) > pre.sum():  # fewer draws than event times have no covariance to speak of
+            inverse = np.linalg.pinv(np.atleast_2d(np.cov(drawn, rowvar=False)))
+            wald = np.einsum("bi,ij,bj->b", drawn, inverse, drawn)
+            own = result.event[pre]
+            pretrend = _share(wald >= own @ inverse @ own - tolerance)
     return Randomisation(p, p_t, result.events, event_p, many.overall, pretrend)
 
 
@@ -490,7 +509,8 @@ def critical_value(result: Study, draws: int = 999, seed: int = 2021, level: flo
     """The sup-t critical value: an event-study band of estimate +- c s.e. holds the whole path with probability
     `level`.
 
-    Multiplier bootstrap (Rademacher weights by council) on the influence functions of all event times shown.
+    Multiplier bootstrap (Rademacher weights by council) on the influence functions of all event times shown, as in
+    Callaway and Sant'Anna (2021). At least 1.96; NaN when no event time has a standard error.
     """
     se = result.event_se
     use = se > 0
@@ -504,16 +524,21 @@ def critical_value(result: Study, draws: int = 999, seed: int = 2021, level: flo
 
 
 def leave_one_out(result: Study) -> pd.DataFrame:
-    """The overall effect without each council in turn: frame [la_code, treated, estimate], on the analysis scale."""
+    """The overall effect without each council in turn, with the controls of the study.
+
+    Frame [la_code, treated, estimate], one row a council of the panel, on the analysis scale.
+    """
     data = result.panel
     without = np.tile(data.first, (len(data.codes), 1))
     np.fill_diagonal(without, EXCLUDED)
-    many = batch(data.values, without, result.grid)
+    many = batch(data.values, without, result.grid, result.controls, False, result.anticipation)
     return pd.DataFrame({"la_code": data.codes, "treated": data.first > 0, "estimate": many.overall})
 
 
 def benjamini_hochberg(p_values: pd.Series) -> pd.Series:
-    """Benjamini-Hochberg adjusted p-values within one family; missing stays missing and does not count."""
+    """Benjamini and Hochberg (1995) adjusted p-values within one family, indexed as given; missing stays missing and
+    does not count.
+    """
     known = p_values.dropna().astype(float).sort_values()
     m = len(known)
     raised = known.to_numpy() * m / np.arange(1, m + 1)

@@ -29,6 +29,7 @@ class Detectable:
 
     @property
     def value(self) -> float:
+        """The one to quote, in reported units: the larger of the analytic and the randomisation one."""
         return max(self.analytic, self.randomisation)
 
 
@@ -37,11 +38,6 @@ def multiple(power: float = 0.8, alpha: float = 0.05) -> float:
     from scipy.stats import norm
 
     return float(norm.ppf(1 - alpha / 2) + norm.ppf(power))
-
-
-def from_error(se: float, scale: str = "level", power: float = 0.8, alpha: float = 0.05) -> float:
-    """Minimum detectable effect in reported units from a standard error on the analysis scale."""
-    return in_units(multiple(power, alpha) * se, scale)
 
 
 def detectable(
@@ -56,11 +52,17 @@ def detectable(
 
     A constant effect moves every reassigned estimate by the same amount, so the draws under no effect give the power
     of the randomisation test at any effect: the effect must exceed the test's critical value by the (1 - power)
-    quantile of the draws.
+    quantile of the draws. Reported units (per cent for scale "log"). The analytic one is that of Bloom (1995): a
+    multiple of the standard error. Raises AssessError for fewer than one draw.
     """
     data = study.panel
     many = inference.batch(
-        data.values, inference.reassignments(data.first, draws, seed), study.grid, controls="never", errors=True
+        data.values,
+        inference.reassignments(data.first, draws, seed),
+        study.grid,
+        controls=study.controls,
+        errors=True,
+        anticipation=study.anticipation,
     )
     assert many.overall_se is not None
     effect = multiple(power, alpha) * study.se

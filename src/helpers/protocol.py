@@ -1,24 +1,29 @@
 """The whole estimation protocol for one outcome: `run` on a frame, `run_measure` on a named measure.
 
 result = protocol.run_measure("requests")
+protocol.run_measure("requests", controls="not_yet", years=(2017, 2024), without=["Kent"])
 result.event_study, result.forest       frames for the two figures
 protocol.record(book, result, ...)      facts and effects of a chapter's family of outcomes, with adjusted p-values
 """
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from helpers import estimation, exposure, inference, power, sensitivity
+from helpers import councils, estimation, exposure, inference, power, sensitivity
 from helpers.errors import AssessError
 from helpers.verdict import Evidence
 
+#: Whom the main estimate compares with: councils that never signed; those and councils that had not signed yet; those
+#: that never signed and took no part in Delivering Better Value.
+Controls = Literal["never", "not_yet", "no_dbv"]
 SEED = 2021
 DRAWS = 999
 #: The two implementations of the main estimate must agree to this on the analysis scale, on every outcome.
@@ -80,6 +85,7 @@ class Protocol:
 
     @property
     def pretrend_p(self) -> float:
+        """p of the joint test that every effect before the agreement is zero; NaN without usable years before it."""
         return self.pretrend.p
 
     @property
@@ -89,16 +95,15 @@ class Protocol:
 
     @property
     def breakdown(self) -> float:
+        """How many times the largest departure from parallel trends before the agreement a later one may be before the
+        robust interval includes zero (Rambachan and Roth 2023); 0 when it includes zero already.
+        """
         return self.sensitivity.breakdown
 
     @property
     def loo_range(self) -> tuple[float, float]:
+        """Smallest and largest estimate when one council is left out, in reported units."""
         return float(self.loo["estimate"].min()), float(self.loo["estimate"].max())
-
-    @property
-    def n_behind(self) -> pd.DataFrame:
-        """Treated councils behind each event time: frame [event_time, n_treated]."""
-        return self.event_study[["event_time", "n_treated"]]
 
     @property
     def path(self) -> int:
@@ -140,6 +145,7 @@ class Protocol:
         out: dict[str, dict[str, Any]] = {}
 
         def effect(key: str, row: Any) -> None:
+            """Name one row of `effects`: estimate, interval, p, councils and years."""
             out[f"{name}.{key}"] = {
                 "value": float(row["estimate"]),
                 "unit": self.unit,
@@ -188,6 +194,7 @@ def run(
     scale: str = "level",
     unit: str = "",
     covariates: pd.DataFrame | None = None,
+    controls: Controls = "never",
     draws: int = DRAWS,
     seed: int = SEED,
     notes: Sequence[str] = (),
@@ -196,18 +203,27 @@ def run(
 
     data: long frame [la_code, year, value, first_year (0 never), group (for `no_dbv`)]; scale "log" reports per cent;
     unit: "%", "pp" or the measure's own; covariates: frame indexed by la_code, without which the `covariates`
-    estimator is left out and said so in `notes`. The result depends on the data, `draws` and `seed` only. Raises
-    AssessError when nothing can be compared, or when the two implementations of the main estimate disagree.
+    estimator is left out and said so in `notes`; controls: whom the main estimate and everything made from it (tests,
+    bounds, randomisation, leave-one-out) compare with, see `Controls`; the check that is then the main estimate itself
+    is left out. The result depends on the data, `controls`, `draws` and `seed` only. Method: Callaway and Sant'Anna
+    (2021); the other estimators as `estimation` names them. Raises AssessError when nothing can be compared, for unknown
+    `controls`, fewer than one draw, or when the two implementations of the main estimate disagree.
     """
+    _known_controls(controls)
     panel = inference.panel(data, scale)
+    if controls == "no_dbv":
+        panel = _without_dbv(panel)
     unit = unit or ("%" if scale == "log" else "pp")
-    study = inference.study(panel)
+    main: inference.Controls = "not_yet" if controls == "not_yet" else "never"
+    study = inference.study(panel, main)
     _agree(outcome, study)
 
     said = list(notes)
-    rows = estimation.rows_of_study(study, outcome, "callaway_santanna", estimation.NEVER, scale)
+    if controls != "never":
+        said.append(f"Controls of the main estimate: {estimation.CONTROLS[controls]}.")
+    rows = estimation.rows_of_study(study, outcome, "callaway_santanna", estimation.CONTROLS[main], scale)
     for name in estimation.ESTIMATORS:
-        if name == "callaway_santanna":
+        if name in ("callaway_santanna", _SAME_AS_MAIN.get(controls)):
             continue
         if name == "covariates" and (covariates is None or covariates.empty):
             said.append("No baseline covariates: the covariate-adjusted version is left out.")
@@ -215,9 +231,11 @@ def run(
         if name == "linear_trend" and inference.pre_window(study).sum() < 2:
             said.append("Too few years before the agreements for a trend: the trend-adjusted version is left out.")
             continue
-        made = estimation.estimate(panel, name, outcome=outcome, scale=scale, covariates=covariates)
+        made = estimation.estimate(panel, name, outcome=outcome, scale=scale, covariates=covariates, controls=main)
         rows += made[made["event_time"] == "overall"].to_dict("records")
     effects = estimation.frame(rows)
+    if controls == "no_dbv":
+        effects["controls"] += estimation.WITHOUT_DBV
 
     random = inference.randomisation(study, draws, seed)
     critical = inference.critical_value(study, draws, seed)
@@ -250,9 +268,29 @@ def run(
     )
 
 
+#: The check that repeats the main estimate when the controls are these.
+_SAME_AS_MAIN = {"not_yet": "callaway_santanna_notyet", "no_dbv": "no_dbv"}
+
+
+def _known_controls(controls: str) -> None:
+    known = get_args(Controls)
+    if controls not in known:
+        close = difflib.get_close_matches(str(controls), known, n=1, cutoff=0.4)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise AssessError(f"controls={controls!r}: expected one of {', '.join(known)}.{hint}")
+
+
+def _without_dbv(panel: inference.Panel) -> inference.Panel:
+    """The panel without control councils of Delivering Better Value."""
+    kept = np.array([g != "dbv" for g in panel.group]) | (panel.first > 0)
+    if kept[panel.first == 0].sum() == 0:
+        raise AssessError("Nothing to compare: every control council is in Delivering Better Value.")
+    return panel.keep(kept, "a control in Delivering Better Value, left out on request")
+
+
 def _agree(outcome: str, study: inference.Study) -> None:
     """Hold our estimate to that of the library, on this very outcome."""
-    other = estimation.library(study.panel)
+    other = estimation.library(study.panel, study.controls)
     gap = max(abs(study.overall - float(other.overall_att)), abs(study.se - float(other.overall_se)))
     if not gap <= AGREEMENT:
         raise AssessError(
@@ -291,6 +329,9 @@ def _forest(overall: pd.DataFrame) -> pd.DataFrame:
     checks = overall[overall["estimator"] != "linear_trend"]
     out = checks[["estimator", "estimate", "lower", "upper", "n_treated", "n_control"]].reset_index(drop=True)
     out.insert(1, "label", [estimation.ESTIMATORS[e] for e in out["estimator"]])
+    compared = checks["controls"].iloc[0]
+    if compared != estimation.NEVER:
+        out.loc[0, "label"] = f"Main: Callaway and Sant'Anna, controls {compared}"
     return out
 
 
@@ -299,18 +340,27 @@ def run_measure(
     outcome: str | None = None,
     family: str = "",
     *,
+    controls: Controls = "never",
+    years: Sequence[int | None] | None = None,
+    without: Sequence[str] = (),
     first_year: int | None = None,
     last_year: int | None = None,
-    without: Sequence[str] = (),
     adjusted: bool = True,
     draws: int = DRAWS,
     seed: int = SEED,
 ) -> Protocol:
     """The protocol on a measure of the processed tables: exposure by the measure's kind, logs where its scale says so.
 
-    outcome: the name in facts and effects (the measure's own by default); first_year, last_year: restrict the series;
-    without: ONS codes to leave out (for sensitivity to known data problems); adjusted: add the covariate-adjusted
-    version.
+    outcome: the name in facts and effects (the measure's own by default); controls: "never" (signed no agreement),
+    "not_yet" (also those that had not signed yet) or "no_dbv" (never signed, nor in Delivering Better Value); years:
+    first and last year of the series, both included, None for an open end (first_year and last_year do the same one by
+    one); without: councils to leave out, by name, ONS code or DfE number (for sensitivity to known data problems);
+    adjusted: add the covariate-adjusted version; draws: reassignments for p-values, 999 in the report.
+
+    Returns a Protocol: the effect with its interval, path, checks, tests and bounds, in per cent for measures on the log
+    scale, percentage points for shares, else the measure's own unit. Method: Callaway and Sant'Anna (2021), see `run`.
+    Raises AssessError, saying what was found and what is expected, for an unknown measure, council or choice of
+    controls, years without figures, fewer than one draw, and when too little is left to compare.
     """
     from helpers import measures
 
@@ -318,7 +368,8 @@ def run_measure(
     scale = str(definition.scale)
     # A difference of two percentages is in percentage points, whatever they are percentages of.
     unit = "%" if scale == "log" else ("pp" if str(definition.unit).startswith("%") else str(definition.unit))
-    data = prepare(measure, first_year, last_year, without)
+    data = prepare(measure, first_year, last_year, without, years=years)
+    left_out = ", ".join(council.la_name for council in _found(without))
     return run(
         outcome or measure,
         data,
@@ -326,26 +377,40 @@ def run_measure(
         scale=scale,
         unit=unit,
         covariates=baseline() if adjusted else None,
+        controls=controls,
         draws=draws,
         seed=seed,
-        notes=[f"Left out on request: {', '.join(without)}."] if without else [],
+        notes=[f"Left out on request: {left_out}."] if left_out else [],
     )
 
 
+def _found(without: Sequence[str]) -> list[councils.Council]:
+    """The councils named, each once; one name may stand alone."""
+    named = [without] if isinstance(without, str) else without
+    return list(dict.fromkeys(councils.find(name) for name in named))
+
+
 def prepare(
-    measure: str, first_year: int | None = None, last_year: int | None = None, without: Sequence[str] = ()
+    measure: str,
+    first_year: int | None = None,
+    last_year: int | None = None,
+    without: Sequence[str] = (),
+    *,
+    years: Sequence[int | None] | None = None,
 ) -> pd.DataFrame:
-    """A measure's series with the first exposed year of each council: [la_code, year, value, first_year, group]."""
+    """A measure's series with the first exposed year of each council: [la_code, year, value, first_year, group].
+
+    value is in the measure's unit, first_year 0 for councils without an agreement. Arguments and errors are those of
+    `run_measure`.
+    """
     from helpers import measures
     from helpers import panel as tables
 
     kind = str(measures.get(measure).kind)
-    data = tables.series(measure)
-    data = data[~data["la_code"].isin(list(without))]
-    if first_year is not None:
-        data = data[data["year"] >= first_year]
-    if last_year is not None:
-        data = data[data["year"] <= last_year]
+    if years is not None and (first_year is not None or last_year is not None):
+        raise AssessError("years= was given beside first_year= or last_year=: expected one or the other.")
+    data = tables.series(measure, years=(first_year, last_year) if years is None else years)
+    data = data[~data["la_code"].isin([council.la_code for council in _found(without)])]
     signed = data["signed_year"].fillna(0).astype(int)
     firsts = {year: exposure.first_exposed(year, kind) for year in signed.unique()}
     return data.assign(first_year=signed.map(firsts))[["la_code", "year", "value", "first_year", "group"]].reset_index(
@@ -355,18 +420,18 @@ def prepare(
 
 def baseline() -> pd.DataFrame:
     """Baseline covariates by la_code: deficit at 31 March 2020 (% of dedicated schools grant), IMD 2019, log
-    population 0 to 25.
+    population 0 to 25. Sources: the processed tables `council_year` and `councils`. NaN where a council has no figure.
     """
     from helpers import panel as tables
 
-    councils = tables.councils().set_index("la_code")
+    people = tables.councils().set_index("la_code")
     deficit = tables.series("dsg_balance")
     deficit = deficit[deficit["year"] == 2020].set_index("la_code")["value"]
     return pd.DataFrame(
         {
-            "deficit": deficit.reindex(councils.index).astype(float),
-            "imd2019": councils["imd2019"].astype(float),
-            "log_population": np.log(councils["pop_0_25"].astype(float)),
+            "deficit": deficit.reindex(people.index).astype(float),
+            "imd2019": people["imd2019"].astype(float),
+            "log_population": np.log(people["pop_0_25"].astype(float)),
         }
     )
 
