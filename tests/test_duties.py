@@ -175,6 +175,45 @@ def test_a_band_is_the_simultaneous_one():
     assert book.facts == {"duties.band.timeliness.2": (16.0, -4.0, 36.0, 13)}
 
 
+def test_levels_are_of_the_year_asked_for():
+    real_tables.ensure()
+    assert duties.check_year(2023) == 2023
+    with pytest.raises(AssessError, match=r"latest=2022: expected one of 2023, 2024"):
+        duties.check_year(2022)
+    made = {(x.name, x.year): x for x in duties.levels(2023, draws=9)}
+    frame = duties.panel.series("timeliness", years=(2023, 2023))
+    mine = frame[frame["group"] == "safety_valve"]["value"].mean()
+    assert made["timeliness", 2023].gap.one == pytest.approx(mine)
+    assert {year for _, year in made} <= {2022, 2023} and "appeal_rate_new" not in {name for name, _ in made}
+    later = [(x.name, x.year) for x in duties.levels(2024, draws=9)]
+    assert later[2:4] == [("over_a_year", 2023), ("over_a_year", 2024)] and later[-1] == ("appeal_rate_new", 2024)
+
+
+def test_a_level_is_recorded_by_year_and_as_the_latest():
+    gap = duties.apart([4.0, 6.0], [1.0, 2.0], draws=9)
+    book = Book()
+    duties.record_levels(book, [duties.Level("x", "X", "pp", year, "s", gap) for year in (2022, 2023)])
+    assert {key.split(".")[3] for key in book.facts if key.startswith("duties.level.x.")} == {"2022", "2023", "latest"}
+    assert book.facts["duties.level.count"][0] == 2
+
+
+def test_englands_figures_are_said_in_one_phrase(monkeypatch):
+    monkeypatch.setattr(duties.panel, "england", lambda measure, year: {2018: 60.0, 2023: 50.0, 2024: 46.4}[year])
+    book = Book()
+    duties.record_england(book, "timeliness", [2018, 2023], 2024)
+    found = {key.removeprefix("duties.england.timeliness."): value[0] for key, value in book.facts.items()}
+    assert found == {
+        "says": "60.0% in 2018, 50.0% in 2023 and 46.4% in 2024",
+        "2018": 60.0,
+        "2023": 50.0,
+        "2024": 46.4,
+        "latest": 46.4,
+    }
+    again = Book()
+    duties.record_england(again, "timeliness", [2018, 2023], 2023)
+    assert again.facts["duties.england.timeliness.says"][0] == "60.0% in 2018 and 50.0% in 2023"
+
+
 def test_all_inspections_after_signing_are_called_all():
     real_tables.ensure()
     frame = duties.inspections()

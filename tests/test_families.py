@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 import real_tables
-from helpers import claims, estimation, families, inference, measures, panel, paths, protocol, variations
+from helpers import claims, estimation, families, inference, measures, panel, paths, protocol, thresholds, variations
+from helpers.errors import AssessError
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -24,6 +25,26 @@ def family():
 def test_run_keeps_order_and_family(family):
     assert list(family) == ["mainstream_share", "independent_share"]
     assert {r.family for r in family.values()} == {"schools"} and [r.outcome for r in family.values()] == list(family)
+
+
+def test_other_controls_councils_and_years_reach_the_protocol():
+    given = {"controls": "no_dbv", "without": ["Kent"], "first_years": {"plans": 2020}, "draws": 19}
+    made = families.run(["plans", "plans"], "x", **given)["plans"]
+    alone = protocol.run_measure("plans", controls="no_dbv", without=["Kent"], first_year=2020, draws=19)
+    assert made.main["estimate"] == alone.main["estimate"] and made.main["first_year"] == 2020
+    book = Book()
+    families.record_same(book, {"plans": made})
+    assert book.facts["effect.plans.no_dbv"][0] == made.main["estimate"] and len(book.facts) == 1
+    with pytest.raises(AssessError, match="ks2_rwn"):
+        families.run(["ks2_rwn"], "x")
+
+
+def test_who_is_compared_with_in_words():
+    assert families.compared() == "never Safety Valve councils"
+    assert families.compared("no_dbv", ["kent"]) == "councils in neither programme (without Kent)"
+    assert families.compared("never", ["Kent", "Bury", "Surrey"]).endswith("(without Kent, Bury and Surrey)")
+    with pytest.raises(AssessError, match="Did you mean Kent"):
+        families.compared("never", ["Kant"])
 
 
 def test_summary_is_what_the_protocol_found(family):
@@ -173,10 +194,10 @@ def test_the_level_before_by_hand():
     ]
     frame = pd.DataFrame(rows, columns=["la_code", "year", "value", "first_year"])
     held = inference.panel(frame)
-    assert families.level_before(held) == 5.0
+    assert thresholds.level_before(held) == 5.0
     # A council without a figure in its last year before cannot be compared, and plays no part.
     gone = inference.panel(frame[(frame["la_code"] != "b") | (frame["year"] != 2021)])
-    assert families.level_before(gone) == 4.0
+    assert thresholds.level_before(gone) == 4.0
 
 
 def test_bases_words_and_thresholds_are_recorded(family):
@@ -219,8 +240,8 @@ def test_no_smallest_effect_that_matters_is_above_a_tenth_of_the_level_before(ch
             scale = str(measures.get(name).scale)
             level = 100.0
             if scale != "log":
-                level = families.level_before(inference.panel(protocol.prepare(name), scale))
-            assert test.matters <= families.CEILING / 100 * level, f"{test.claim}: {test.matters} of {level:.3g}"
+                level = thresholds.level(name)
+            assert test.matters <= thresholds.CEILING / 100 * level, f"{test.claim}: {test.matters} of {level:.3g}"
             found += 1
     assert found
 

@@ -145,3 +145,5 @@ def test_ranked_from_the_largest_deficit():
     assert rows["value"].notna().all() and set(rows["group"]) == {"safety_valve", "dbv", "neither"}
     assert len(rows.head(38).query("group == 'safety_valve'")) > 19
     assert len(programme.ranked(2024)) == 148
+    with pytest.raises(AssessError, match=r"31 March of 2020, 2021, 2022, 2024, not 2019\."):
+        programme.ranked(2019)

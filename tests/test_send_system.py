@@ -9,6 +9,7 @@ import pytest
 
 import send_world
 from helpers import claims, families, measures, panel, paths, prose, protocol, send_system
+from helpers.errors import AssessError
 from helpers.facts import Facts, make
 
 FEW = ("requests", "plans", "refusal_to_assess", "new_plans")
@@ -104,18 +105,22 @@ def test_every_outcome_is_a_measure_and_every_split_labels_treated_councils_only
 
 
 def test_agreement_of_the_two_series():
-    made = send_system.agreement()
-    assert made["n"] == 50 * 6 and made["largest"] < 0.5
+    made = send_system.agreement(2024)
+    assert made["n"] == 50 * 6 and made["largest"] < 0.5 and made["years"] == (2019, 2024)
+    sooner = send_system.agreement(2023)
+    assert sooner["n"] == 50 * 5 and sooner["years"] == (2019, 2023)
+    with pytest.raises(AssessError, match="up to 2015"):
+        send_system.agreement(2015)
     close = round(made["within"] / 100 * 300)
     assert made["says"] == ("every one of 300" if close == 300 else f"{close} of 300")
 
 
 def test_agreement_says_every_one_only_when_it_is(monkeypatch):
-    both = pd.DataFrame({"refusal_to_assess": [20.0] * 2000, "refusal_to_assess_sen2": [20.0] * 2000})
+    both = pd.DataFrame({"year": 2024, "refusal_to_assess": [20.0] * 2000, "refusal_to_assess_sen2": [20.0] * 2000})
     monkeypatch.setattr(panel, "several", lambda *a, **k: both)
-    assert send_system.agreement()["says"] == "every one of 2,000"
+    assert send_system.agreement(2024)["says"] == "every one of 2,000"
     both.loc[0, "refusal_to_assess"] = 21.0
-    assert send_system.agreement()["says"] == "1,999 of 2,000"  # which rounds to 100%
+    assert send_system.agreement(2024)["says"] == "1,999 of 2,000"  # which rounds to 100%
 
 
 @pytest.mark.parametrize(

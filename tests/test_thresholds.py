@@ -4,24 +4,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import claims, facts, panel, thresholds
+from helpers import claims, facts, protocol, thresholds
 from helpers.errors import AssessError
 
+# By council: first exposed year, and values of 2020 to 2023. Of a and b the last unexposed years are 2020 and 2021; c has
+# no figure in its own, so no estimate rests on it; d never signed.
+HELD = {
+    "a": (2021, [10.0, 90.0, 90.0, 90.0]),
+    "b": (2022, [80.0, 20.0, 90.0, 90.0]),
+    "c": (2023, [80.0, 80.0, np.nan, 90.0]),
+    "d": (0, [70.0, 70.0, 70.0, 70.0]),
+}
 
-def series(rows):
-    return pd.DataFrame(rows, columns=["la_code", "year", "value", "signed_year"])
 
-
-# Refusals are a calendar-year flow: a council that signed in March 2021 was last unexposed in 2020.
-ROWS = [
-    ("a", 2020, 10.0, 2021), ("a", 2021, 90.0, 2021), ("b", 2021, 20.0, 2022), ("b", 2020, 80.0, 2022),
-    ("c", 2022, np.nan, 2023), ("d", 2020, 70.0, 0),
-]  # fmt: skip
+def prepared(held):
+    rows = [(code, 2020 + i, value, first) for code, (first, values) in held.items() for i, value in enumerate(values)]
+    return pd.DataFrame(rows, columns=["la_code", "year", "value", "first_year"])
 
 
 @pytest.fixture
 def rows(monkeypatch):
-    monkeypatch.setattr(panel, "series", lambda measure: series(ROWS))
+    monkeypatch.setattr(protocol, "prepare", lambda measure: prepared(HELD))
 
 
 def test_the_level_is_that_of_the_last_unexposed_year(rows):
@@ -31,8 +34,8 @@ def test_the_level_is_that_of_the_last_unexposed_year(rows):
 
 
 def test_no_figure_before_is_an_error(monkeypatch):
-    monkeypatch.setattr(panel, "series", lambda measure: series([("a", 2022, 10.0, 2021)]))
-    with pytest.raises(AssessError, match="refusal_to_assess: no council"):
+    monkeypatch.setattr(protocol, "prepare", lambda measure: prepared({k: HELD[k] for k in "cd"}))
+    with pytest.raises(AssessError, match="Nothing to compare: 0 treated"):
         thresholds.level("refusal_to_assess")
 
 

@@ -32,6 +32,25 @@ def test_index_starts_at_100_and_matches_a_hand_sum():
     assert set(cohorts["cohort"]) == {"2020-21", "2021-22", "2022-23"}
 
 
+def test_an_index_and_rates_end_where_asked():
+    made = trends.index(["requests", "plans"], first_year=2019, last_years={"requests": 2022})
+    assert made.groupby("measure")["year"].max().to_dict() == {
+        "requests": 2022,
+        "plans": trends.index(["plans"])["year"].max(),
+    }
+    whole = trends.rates("refusal_to_assess")
+    cut = trends.rates("refusal_to_assess", last_year=2022)
+    assert cut["year"].max() == 2022 < whole["year"].max() and set(cut["group"]) == set(whole["group"])
+
+
+def test_a_series_begins_with_the_first_figure_from_a_year_on():
+    held = pd.Series({2019: 1.0, 2022: np.nan, 2024: 3.0, 2023: 2.0})
+    assert trends.since(held, 2021).to_dict() == {2023: 2.0, 2024: 3.0}
+    assert trends.since(held, 1990).index.min() == 2019
+    with pytest.raises(AssessError, match=r"No figure from 2025 on: the last is of 2024\."):
+        trends.since(held, 2025)
+
+
 def test_councils_with_a_gap_make_no_step(world, monkeypatch):
     whole = panel.series("requests")
     gap = whole.assign(

@@ -42,6 +42,15 @@ def test_each_cut_leaves_out_what_it_says():
     assert len(Variation("x", "X", ("b",), 2019, 2020, (2020,)).cut(data)) == 1
 
 
+def test_other_controls_and_councils_left_out_are_those_of_the_protocol():
+    for controls in ("not_yet", "no_dbv"):
+        made = variations.compare("requests", [Variation("main", "Main")], controls=controls, without=["Kent"]).iloc[0]
+        main = protocol.run_measure("requests", controls=controls, without=["Kent"], adjusted=False, draws=9).main
+        for column in ("estimate", "lower", "upper", "n_treated", "n_control"):
+            assert made[column] == pytest.approx(main[column])
+        assert made["estimate"] != variations.compare("requests", [Variation("main", "Main")]).iloc[0]["estimate"]
+
+
 def test_a_cut_that_leaves_nothing_is_left_out():
     made = variations.compare("plans", [Variation("main", "Main"), Variation("none", "None", first_year=2026)])
     assert list(made["name"]) == ["main"]

@@ -14,7 +14,7 @@ from itertools import combinations
 from math import comb
 from typing import TYPE_CHECKING, Any
 
-from helpers import families, maps, measures, panel, paths, protocol, selection, variations
+from helpers import facts, families, maps, measures, panel, paths, protocol, selection, variations
 from helpers.errors import AssessError
 
 if TYPE_CHECKING:
@@ -450,21 +450,23 @@ def stratified(frame: pd.DataFrame, draws: int = DRAWS, seed: int = SEED) -> tup
 # Effects
 
 
-def run(names: Sequence[str], first_years: Mapping[str, int], family: str = "duties") -> dict[str, protocol.Protocol]:
-    """The full protocol for each measure by name, the series cut to begin in `first_years` where given."""
-    return {name: protocol.run_measure(name, family=family, first_year=first_years.get(name)) for name in names}
-
-
-def cuts(measure: str, first_year: int | None = None, whole: bool = False) -> pd.DataFrame:
+def cuts(
+    measure: str,
+    first_year: int | None = None,
+    whole: bool = False,
+    *,
+    controls: protocol.Controls = "never",
+    without: Sequence[str] = (),
+) -> pd.DataFrame:
     """The main estimate on the usual cuts of the data (`variations.known_problems`), each beginning no earlier than
-    `first_year`; `whole` adds a row for the series from its start."""
+    `first_year`; `whole` adds a row for the series from its start. controls, without: as in `families.run`."""
     found = [
         replace(v, first_year=max(first_year, v.first_year or first_year)) if first_year else v
         for v in variations.known_problems(measure)
     ]
     if whole:
         found.insert(1, variations.Variation("whole", "Whole series, across the change of definition"))
-    return variations.compare(measure, found)
+    return variations.compare(measure, found, controls=controls, without=without)
 
 
 STARTS = {
@@ -475,11 +477,13 @@ STARTS = {
 }
 
 
-def same_start(measure: str, baseline: pd.Series, first_year: int | None = None) -> pd.DataFrame:
-    """`selection.same_start` on a measure: name, label, estimate, lower, upper, p_value, n_treated, n_control."""
-    made = selection.same_start(
-        measure, protocol.prepare(measure, first_year), baseline, scale=str(measures.get(measure).scale)
-    )
+def same_start(
+    measure: str, baseline: pd.Series, first_year: int | None = None, without: Sequence[str] = ()
+) -> pd.DataFrame:
+    """`selection.same_start` on a measure, councils of `without` left out: name, label, estimate, lower, upper, p_value,
+    n_treated, n_control."""
+    data = protocol.prepare(measure, first_year, without=without)
+    made = selection.same_start(measure, data, baseline, scale=str(measures.get(measure).scale))
     made = made[made["event_time"] == "overall"]
     made = made.assign(name=made["estimator"], label=made["estimator"].map(STARTS))
     return made[["name", "label", "estimate", "lower", "upper", "p_value", "n_treated", "n_control"]].reset_index(
@@ -517,14 +521,16 @@ def in_development() -> dict[str, float]:
     return {"year": float(row["time_period"]), **{k: float(row[c]) for k, c in names.items()}}
 
 
-def in_development_by_council() -> pd.DataFrame:
-    """The appeal rate in development by council where it is published: la_code, group, value (%)."""
+def in_development_by_council(year: int) -> pd.DataFrame:
+    """The appeal rate in development of a year by council: la_code, group, value (%). No rows where it is not
+    published."""
     import pandas as pd
 
     path = paths.raw() / "dfe" / "send_tribunal_appeals.csv"
     frame = pd.read_csv(path, dtype=str)
     column = "in_development_send_tribunal_appeal_rate"
     frame = frame[(frame["geographic_level"] == "Local authority") & frame[column].notna()]
+    frame = frame[frame["time_period"] == str(year)]
     people = panel.councils()[["la_code", "dfe_number", "group"]]
     frame = frame.assign(value=pd.to_numeric(frame[column], errors="coerce"))
     out = people.merge(frame, left_on="dfe_number", right_on="old_la_code", how="inner")
@@ -557,8 +563,8 @@ def buckets(year: int) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Level:
-    """One comparison of levels after the agreements: `name` in facts, the words and unit of a table, year, and the
-    gap."""
+    """One comparison of levels after the agreements: `name` of the measure, the words and unit of a table, year, and the
+    gap. In facts it is NAME.YEAR."""
 
     name: str
     words: str
@@ -568,37 +574,51 @@ class Level:
     gap: Gap
 
 
-def levels(draws: int = DRAWS) -> list[Level]:
-    """Safety Valve councils against councils in neither programme where a series has no years before the agreements,
-    or only the latest matters. These are levels, not effects."""
+#: The comparisons of `levels`: measure -> words of the table, what it is counted per, and how many years back it goes.
+LEVELS: dict[str, tuple[str, str | None, int]] = {
+    "timeliness": ("Within 20 weeks", None, 1),
+    "timeliness_all": ("Within 20 weeks, exceptions included", None, 1),
+    "over_a_year": ("Over a year", None, 2),
+    "reviews_on_time": ("Annual reviews decided in four weeks", None, 1),
+    "mediations": ("Mediations per 1,000 plans", "plans", 2),
+    "appeal_rate": ("Appeals per 100 decisions, standard", None, 1),
+}
 
-    def one(name: str, words: str, measure: str, year: int, per: str | None = None) -> Level:
-        unit = "per 1,000 plans" if per else "pp"
-        gap = groups_apart(values(measure, year, per), draws=draws)
-        return Level(name, words, unit, year, str(measures.get(measure).source), gap)
 
-    made = [
-        one("timeliness.2024", "Within 20 weeks", "timeliness", 2024),
-        one("timeliness_all.2024", "Within 20 weeks, exceptions included", "timeliness_all", 2024),
-        one("over_a_year.2023", "Over a year", "over_a_year", 2023),
-        one("over_a_year.2024", "Over a year", "over_a_year", 2024),
-        one("reviews_on_time.2024", "Annual reviews decided in four weeks", "reviews_on_time", 2024),
-        one("mediations.2023", "Mediations per 1,000 plans", "mediations", 2023, "plans"),
-        one("mediations.2024", "Mediations per 1,000 plans", "mediations", 2024, "plans"),
-        one("appeal_rate.2024", "Appeals per 100 decisions, standard", "appeal_rate", 2024),
-    ]
-    newer = groups_apart(in_development_by_council(), draws=draws)
-    return [
-        *made,
-        Level(
-            "appeal_rate_new.2024",
-            "Appeals per 100 decisions, in development",
-            "pp",
-            2024,
-            "send_tribunal_appeals",
-            newer,
-        ),
-    ]
+#: Those of which sentences speak, so that a year without them will not do.
+SPOKEN_OF = ("timeliness", "over_a_year", "mediations", "appeal_rate")
+
+
+def _years(measure: str) -> set[int]:
+    """The years in which any council has a figure."""
+    return set(panel.coverage(measure)["year"])
+
+
+def check_year(latest: int) -> int:
+    """`latest` itself, when every measure of SPOKEN_OF has figures for it. Raises AssessError, naming the years that
+    would do, for any other."""
+    years = sorted(set.intersection(*(_years(name) for name in SPOKEN_OF)))
+    if latest not in years:
+        raise AssessError(f"latest={latest}: expected one of {', '.join(map(str, years))}, the years with every level.")
+    return latest
+
+
+def levels(latest: int, draws: int = DRAWS) -> list[Level]:
+    """Safety Valve councils against councils in neither programme in the year `latest`, and in the one before too where
+    LEVELS says so: where a series has no years before the agreements, or only the latest matters. A measure, the appeal
+    rate in development among them, is left out of a year without figures. These are levels, not effects. Raises
+    AssessError when a group has fewer than two figures."""
+    made = []
+    for name, (words, per, back) in LEVELS.items():
+        for year in sorted(_years(name) & set(range(latest - back + 1, latest + 1))):
+            gap = groups_apart(values(name, year, per), draws=draws)
+            unit = "per 1,000 plans" if per else "pp"
+            made.append(Level(name, words, unit, year, str(measures.get(name).source), gap))
+    newer = in_development_by_council(latest)
+    if len(newer):
+        words, gap = "Appeals per 100 decisions, in development", groups_apart(newer, draws=draws)
+        made.append(Level("appeal_rate_new", words, "pp", latest, "send_tribunal_appeals", gap))
+    return made
 
 
 def levels_table(found: Sequence[Level]) -> pd.DataFrame:
@@ -627,26 +647,39 @@ def levels_table(found: Sequence[Level]) -> pd.DataFrame:
 
 
 def record_levels(book: Any, found: Sequence[Level]) -> None:
-    """duties.level.NAME.gap, .ri_p, .safety_valve, .neither and .mde for each comparison, and how many there are with a
-    randomisation p below 0.05 (duties.level.count, .apart)."""
+    """duties.level.NAME.YEAR.gap, .ri_p, .safety_valve, .neither and .mde for each comparison, the same as .latest for the
+    last year of each, and how many there are with a randomisation p below 0.05 (duties.level.count, .apart)."""
+    last = {x.name: x.year for x in found}
     for x in found:
         at = {"years": str(x.year), "sources": (x.source,)}
         share = "per 1,000 plans" if x.unit != "pp" else "%"
-        name = f"duties.level.{x.name}"
-        book.fact(f"{name}.gap", **x.gap.fact(), unit=x.unit, digits=1, **at)
-        book.fact(f"{name}.ri_p", x.gap.ri_p, unit="p", n=x.gap.n_one + x.gap.n_other, **at)
-        book.fact(f"{name}.safety_valve", x.gap.one, unit=share, digits=1, n=x.gap.n_one, **at)
-        book.fact(f"{name}.neither", x.gap.other, unit=share, digits=1, n=x.gap.n_other, **at)
-        book.fact(f"{name}.mde", x.gap.mde, unit=x.unit, digits=1, n=x.gap.n_one + x.gap.n_other, **at)
+        for key in (str(x.year), *(["latest"] if x.year == last[x.name] else [])):
+            name = f"duties.level.{x.name}.{key}"
+            book.fact(f"{name}.gap", **x.gap.fact(), unit=x.unit, digits=1, **at)
+            book.fact(f"{name}.ri_p", x.gap.ri_p, unit="p", n=x.gap.n_one + x.gap.n_other, **at)
+            book.fact(f"{name}.safety_valve", x.gap.one, unit=share, digits=1, n=x.gap.n_one, **at)
+            book.fact(f"{name}.neither", x.gap.other, unit=share, digits=1, n=x.gap.n_other, **at)
+            book.fact(f"{name}.mde", x.gap.mde, unit=x.unit, digits=1, n=x.gap.n_one + x.gap.n_other, **at)
     book.fact("duties.level.count", len(found), unit="count")
     book.fact("duties.level.apart", sum(x.gap.ri_p < 0.05 for x in found), unit="count", n=len(found))
 
 
-def record_england(book: Any, measure: str, years: Sequence[int], unit: str = "%", digits: int = 1) -> None:
-    """duties.england.MEASURE.YEAR for each year."""
-    for year in years:
+def record_england(
+    book: Any, measure: str, years: Sequence[int], latest: int, unit: str = "%", digits: int = 1
+) -> None:
+    """duties.england.MEASURE.YEAR for each year and for `latest`, which is .latest too; and .says, all of them in words:
+    "60.4% in 2018, 50.3% in 2023 and 46.4% in 2024"."""
+    every = sorted({*years, latest})
+    said = [f"{facts.shown(panel.england(measure, y), unit, digits)} in {y}" for y in every]
+    book.fact(
+        f"duties.england.{measure}.says",
+        " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said),
+        years=(every[0], every[-1]),
+        sources=[str(measures.get(measure).source)],
+    )
+    for key, year in [*((str(y), y) for y in every), ("latest", latest)]:
         book.fact(
-            f"duties.england.{measure}.{year}",
+            f"duties.england.{measure}.{key}",
             float(panel.england(measure, year)),
             unit=unit,
             digits=digits,
@@ -744,7 +777,7 @@ def record_inspections(book: Any, frame: pd.DataFrame) -> None:
 
 def record_torbay(book: Any, first: int, last: int) -> None:
     """duties.torbay.*: Torbay's special share from the January after `first` to that after `last`, its appeals and
-    returned mediations, and England's growth of appeals between the same years."""
+    returned mediations up to `last`, and England's growth of appeals between the same years."""
     appeals = [panel.value("appeals", "Torbay", y) for y in (first, last)]
     shares = [panel.value("special_share", "Torbay", y + 1) for y in (first, last)]
     england = [float(panel.england("appeals", y)) for y in (first, last)]
@@ -761,7 +794,7 @@ def record_torbay(book: Any, first: int, last: int) -> None:
         years=f"January {first + 1} to January {last + 1}",
         sources=("ehc_caseload",),
     )
-    mediations = panel.series("mediations", groups=False)
+    mediations = panel.series("mediations", groups=False, years=(None, last))
     held = mediations[(mediations["la_name"] == "Torbay") & mediations["value"].notna()].sort_values("year")
     for when, row in (("first", held.iloc[0]), ("last", held.iloc[-1])):
         book.fact(

@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from helpers import claims, facts, measures, panel, protocol, variations
+from helpers import claims, councils, facts, measures, panel, protocol, thresholds, variations
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from helpers import inference
 
 #: The checks of a robustness figure, main estimate first: estimator -> words short enough for the row of a panel.
 CHECKS: dict[str, str] = {
@@ -36,18 +34,69 @@ UNIT_WORDS = {
     "per 1,000 plans": "per 1,000",
     "per 100 pupils": "per 100",
 }
-#: The smallest effect that matters is at most this share of the level before the agreements (%): a larger one would let
-#: "no effect found" rest on a change that anyone would notice.
-CEILING = 10.0
+#: Whom the main estimate compares with, as a sentence says it.
+CONTROLS: dict[str, str] = {
+    "never": "never Safety Valve councils",
+    "not_yet": "councils that had signed no agreement, or none yet",
+    "no_dbv": "councils in neither programme",
+}
 #: The cuts of `cuts` (names of `variations.known_problems`).
 PROBLEMS = ("main", "doubtful", "noted", "boundaries", "covid")
 #: Columns of `summary` whose numbers are p-values, for `book.table(digits=...)`.
 P_COLUMNS = {"p, analytic": 3, "p, randomisation": 3, "p, adjusted for the family": 3, "p, pre-trend": 3}
 
 
-def run(names: Sequence[str], family: str) -> dict[str, protocol.Protocol]:
-    """The full protocol for each measure, by name, in the given order."""
-    return {name: protocol.run_measure(name, family=family) for name in names}
+def run(
+    names: Sequence[str],
+    family: str,
+    *,
+    controls: protocol.Controls = "never",
+    without: Sequence[str] = (),
+    first_years: Mapping[str, int] | None = None,
+    draws: int = protocol.DRAWS,
+) -> dict[str, protocol.Protocol]:
+    """The full protocol for each measure, by name, each once, in the given order.
+
+    controls, without: whom to compare with, and councils to leave out by name (`protocol.run_measure`); first_years:
+    measure -> the first year of its series to use. Raises AssessError, with the nearest name, for an unknown measure,
+    council or choice of controls.
+    """
+    for name in names:
+        measures.get(name)
+    first = first_years or {}
+    return {
+        name: protocol.run_measure(
+            name, family=family, controls=controls, without=without, first_year=first.get(name), draws=draws
+        )
+        for name in dict.fromkeys(names)
+    }
+
+
+def compared(controls: str = "never", without: Sequence[str] = (), words: Mapping[str, str] = CONTROLS) -> str:
+    """Whom the main estimates compare with, for a sentence or a subtitle: "never Safety Valve councils (without Kent and
+    Bury)". Raises AssessError for a council that does not exist."""
+    names = [councils.find(name).la_name for name in without]
+    left = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f"{words[controls]} (without {left})" if names else words[controls]
+
+
+def record_same(book: Any, results: Mapping[str, protocol.Protocol]) -> None:
+    """effect.OUTCOME.CHECK, equal to the main estimate, for a check that other controls have made the main estimate."""
+    for name, result in results.items():
+        main = result.main
+        for check in ("callaway_santanna_notyet", "no_dbv"):
+            if check in set(result.effects["estimator"]):
+                continue
+            book.fact(
+                f"effect.{name}.{check}",
+                main["estimate"],
+                unit=result.unit,
+                lower=main["lower"],
+                upper=main["upper"],
+                p=main["p_value"],
+                n=int(main["n_treated"]),
+                years=(main["first_year"], main["last_year"]),
+            )
 
 
 def summary(results: Mapping[str, protocol.Protocol]) -> pd.DataFrame:
@@ -90,20 +139,9 @@ def spread(name: str) -> float:
 
 def base(result: protocol.Protocol) -> float:
     """The level from which an effect is measured: the mean over Safety Valve councils, each in its last year before
-    exposure, in the outcome's own unit. 100 for an outcome in logs, whose effects are per cent already."""
-    return 100.0 if result.scale == "log" else level_before(result.study.panel)
-
-
-def level_before(held: inference.Panel) -> float:
-    """Mean value of treated councils in their last year before exposure, those without a figure for it left out. NaN
-    when none has one."""
-    import numpy as np
-
-    place = {int(year): i for i, year in enumerate(held.years)}
-    rows = zip(held.values, held.first, strict=True)
-    found = [row[place[first - 1]] for row, first in rows if first - 1 in place]
-    known = [value for value in found if np.isfinite(value)]
-    return float(np.mean(known)) if known else float("nan")
+    exposure, in the outcome's own unit (`thresholds.level_before`). 100 for an outcome in logs, whose effects are per cent
+    already."""
+    return 100.0 if result.scale == "log" else thresholds.level_before(result.study.panel)
 
 
 def record_bases(book: Any, results: Mapping[str, protocol.Protocol], sources: Sequence[str] = ()) -> None:
@@ -146,7 +184,7 @@ def record_thresholds(
     book: Any, chapter: str, results: Mapping[str, protocol.Protocol], sources: Sequence[str] = ()
 ) -> None:
     """threshold.CLAIM: the smallest effect that matters for each claim of a chapter tested on an effect, as a share of
-    `base` (%; the largest share where a claim has several outcomes). The ceiling on it is CEILING."""
+    `base` (%; the largest share where a claim has several outcomes). The ceiling on it is `thresholds.CEILING`."""
     for test in claims.tests().values():
         mine = [results[name] for name in test.outcomes if name in results]
         if test.chapter != chapter or test.test != "effect" or not mine:
@@ -188,16 +226,23 @@ def record_moved(
     book.fact(f"{key}.cuts_clear", clear, unit="count", n=len(rest), sources=tuple(sources))
 
 
-def cuts(results: Mapping[str, protocol.Protocol], names: Sequence[str] = PROBLEMS) -> pd.DataFrame:
+def cuts(
+    results: Mapping[str, protocol.Protocol],
+    names: Sequence[str] = PROBLEMS,
+    *,
+    controls: protocol.Controls = "never",
+    without: Sequence[str] = (),
+) -> pd.DataFrame:
     """The main estimate of several outcomes with known problems of the data left out one at a time: outcome (its short
     name), measure, and the columns of `variations.compare`. `names`: which of `variations.known_problems`, "main" among
-    them; a cut that leaves nothing to compare is not there."""
+    them; a cut that leaves nothing to compare is not there. controls, without: as in `run`."""
     import pandas as pd
 
     frames = []
     for measure in results:
         found = [v for v in variations.known_problems(measure) if v.name in names]
-        frames.append(variations.compare(measure, found).assign(outcome=measures.get(measure).short, measure=measure))
+        made = variations.compare(measure, found, controls=controls, without=without)
+        frames.append(made.assign(outcome=measures.get(measure).short, measure=measure))
     made = pd.concat(frames, ignore_index=True)
     return made[["outcome", "measure", *[c for c in made.columns if c not in ("outcome", "measure")]]]
 

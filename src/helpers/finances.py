@@ -345,12 +345,12 @@ def record_net(book: Any, effects: pd.DataFrame, sources: Sequence[str]) -> None
         book.fact(f"finances.net.{key}", three["central"], lower=three.min(), upper=three.max(), **shown, **about)
 
 
-def cuts(measure: str) -> pd.DataFrame:
+def cuts(measure: str, **chosen: Any) -> pd.DataFrame:
     """The main estimate of a measure with known problems of the data left out one at a time (`variations.known_problems`), the main one
-    first: the columns of `variations.compare` and moved (estimate less the main one)."""
+    first: the columns of `variations.compare` and moved (estimate less the main one). chosen: its `controls` and `without`."""
     from helpers import variations
 
-    made = variations.compare(measure, variations.known_problems(measure))
+    made = variations.compare(measure, variations.known_problems(measure), **chosen)
     return made.assign(moved=made["estimate"] - made["estimate"].iloc[0])
 
 

@@ -121,9 +121,15 @@ def balance() -> pd.DataFrame:
 
 
 def ranked(year: int = 2020) -> pd.DataFrame:
-    """Every council with a published balance at 31 March of `year`, the largest deficit (% of grant) first: la_code, la_name, group, cohort, value, rank."""
-    rows = panel.series("dsg_balance")
-    rows = rows[(rows["year"] == year) & rows["value"].notna()].sort_values(
-        ["value", "la_code"], ascending=[False, True], ignore_index=True
-    )
+    """Every council with a published balance at 31 March of `year`, the largest deficit (% of grant) first: la_code, la_name, group, cohort, value, rank.
+
+    Raises AssessError, naming the years there are, for a year without balances.
+    """
+    rows = panel.series("dsg_balance").dropna(subset=["value"])
+    years = sorted(set(rows["year"]))
+    if year not in years:
+        raise AssessError(
+            f"Balances by council are published for 31 March of {', '.join(map(str, years))}, not {year}."
+        )
+    rows = rows[rows["year"] == year].sort_values(["value", "la_code"], ascending=[False, True], ignore_index=True)
     return rows.assign(rank=range(1, len(rows) + 1))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from helpers import estimation, families, inference, measures, panel, protocol, trends, variations
+from helpers import estimation, exposure, families, inference, measures, panel, protocol, trends, variations
 from helpers.errors import AssessError
 
 if TYPE_CHECKING:
@@ -45,10 +45,20 @@ def latest(measure: str) -> int:
     return int(panel.england(measure).index.max())
 
 
-def run(draws: int = protocol.DRAWS) -> dict[str, protocol.Protocol]:
-    """The full protocol for every outcome, and for new plans in Delivering Better Value councils (DBV_OUTCOME)."""
-    found = {name: protocol.run_measure(name, family="requests_and_plans", draws=draws) for name in OUTCOMES}
-    found[DBV_OUTCOME] = variations.delivering_better_value("new_plans", DBV_OUTCOME, DBV_EXPOSED, draws=draws)
+def run(
+    draws: int = protocol.DRAWS,
+    extra: Sequence[str] = (),
+    *,
+    controls: protocol.Controls = "never",
+    without: Sequence[str] = (),
+) -> dict[str, protocol.Protocol]:
+    """The full protocol for every outcome, those of `extra` among them, and for new plans in Delivering Better Value
+    councils (DBV_OUTCOME). Effects use every year there is. controls, without: as in `families.run`; in the last
+    comparison controls are councils in neither programme always."""
+    found = families.run([*OUTCOMES, *extra], "requests_and_plans", controls=controls, without=without, draws=draws)
+    found[DBV_OUTCOME] = variations.delivering_better_value(
+        "new_plans", DBV_OUTCOME, DBV_EXPOSED, without=without, draws=draws
+    )
     return found
 
 
@@ -91,6 +101,7 @@ def record(book: Any, results: Mapping[str, protocol.Protocol]) -> pd.Series:
     """Record facts and effects of all outcomes as one family, with what `families.record_bases`, `.record_words` and
     `.record_thresholds` add; returns adjusted p-values by outcome."""
     adjusted = protocol.record(_Sourced(book), *results.values())
+    families.record_same(_Sourced(book), {k: v for k, v in results.items() if k != DBV_OUTCOME})
     families.record_bases(_Sourced(book), results)
     families.record_words(_Sourced(book), results)
     known = [name for name in results if name != DBV_OUTCOME]
@@ -102,7 +113,7 @@ def words(outcome: str) -> str:
     """What an outcome is called in a table."""
     if outcome == DBV_OUTCOME:
         return "New plans, Delivering Better Value councils"
-    return OUTCOMES[outcome]
+    return OUTCOMES.get(outcome) or measures.get(outcome).short
 
 
 def overview(results: Mapping[str, protocol.Protocol], without: tuple[str, ...] = (DBV_OUTCOME,)) -> pd.DataFrame:
@@ -114,13 +125,13 @@ def overview(results: Mapping[str, protocol.Protocol], without: tuple[str, ...] 
         {
             "group": HEADS.get(r.unit, r.unit),
             "outcome": name,
-            "estimator": OUTCOMES[name],
+            "estimator": words(name),
             **{k: 100 * float(r.main[k]) / families.base(r) for k in ("estimate", "lower", "upper")},
         }
         for name, r in results.items()
         if name not in without
     ]
-    order = list(HEADS.values())
+    order = list(dict.fromkeys([*HEADS.values(), *(row["group"] for row in rows)]))
     return pd.DataFrame(rows).sort_values("group", key=lambda g: g.map(order.index), kind="stable", ignore_index=True)
 
 
@@ -221,37 +232,44 @@ def bounds(results: Mapping[str, protocol.Protocol], names: tuple[str, ...]) -> 
     return made
 
 
-def agreement() -> dict[str, Any]:
-    """How the long series of the refusal rate agrees with the counts: council-years in both (n), share of them within
-    0.1 of a point (within, %), the same in words (says), largest gap (points)."""
+def agreement(last: int) -> dict[str, Any]:
+    """How the long series of the refusal rate agrees with the counts, up to the year `last`: first and last year of both
+    (years), council-years in both (n), share of them within 0.1 of a point (within, %), the same in words (says), largest
+    gap (points)."""
     both = panel.several(["refusal_to_assess", "refusal_to_assess_sen2"], groups=False).dropna()
+    both = both[both["year"] <= last]
     if both.empty:
-        raise AssessError("No council-year has both refusal rates.")
+        raise AssessError(f"No council-year up to {last} has both refusal rates.")
     gap = (both["refusal_to_assess"] - both["refusal_to_assess_sen2"]).abs()
     close, n = int((gap <= 0.1).sum()), len(both)
     says = f"every one of {n:,}" if close == n else f"{close:,} of {n:,}"
-    return {"n": n, "within": 100 * close / n, "says": says, "largest": float(gap.max())}
+    years = (int(both["year"].min()), int(both["year"].max()))
+    return {"n": n, "within": 100 * close / n, "says": says, "largest": float(gap.max()), "years": years}
 
 
-def as_published(measure: str) -> pd.DataFrame:
+def as_published(measure: str, without: Sequence[str] = ()) -> pd.DataFrame:
     """The prepared frame of a refusal rate with the figures the corrections dropped put back as the release prints
-    them."""
+    them; councils of `without` left out."""
     from helpers import earlier
 
-    data = protocol.prepare(measure)
+    data = protocol.prepare(measure, without=without)
     printed = earlier.published().set_index(["la_code", "year"])["value"]
     keys = data.set_index(["la_code", "year"]).index
     return data.assign(value=data["value"].where(data["value"].notna(), printed.reindex(keys).to_numpy()))
 
 
-def robustness(results: Mapping[str, protocol.Protocol], measure: str) -> pd.DataFrame:
-    """Known problems left out one at a time, for a forest figure: [name, estimator, estimate, lower, upper, ...]."""
+def robustness(measure: str, *, controls: protocol.Controls = "never", without: Sequence[str] = ()) -> pd.DataFrame:
+    """Known problems left out one at a time, for a forest figure: [name, estimator, estimate, lower, upper, ...].
+    controls, without: as in `families.run`."""
     import pandas as pd
 
-    made = variations.compare(measure, variations.known_problems(measure))
+    made = variations.compare(measure, variations.known_problems(measure), controls=controls, without=without)
     if measure.startswith("refusal_to_assess"):
         undone = variations.compare(
-            measure, [variations.Variation("as_published", "With dropped figures put back")], as_published(measure)
+            measure,
+            [variations.Variation("as_published", "With dropped figures put back")],
+            as_published(measure, without),
+            controls=controls,
         )
         made = pd.concat([made.iloc[:1], undone, made.iloc[1:]], ignore_index=True)
     return made.rename(columns={"label": "estimator"})
@@ -343,7 +361,7 @@ def record_trends(book: Any, last: int, plans_last: int) -> None:
                 years=(2019, end),
                 sources=sources(name),
             )
-    held = trends.rates("refusal_to_assess").dropna(subset=["value"])
+    held = trends.rates("refusal_to_assess", last_year=last).dropna(subset=["value"])
     for row in held[held["year"].isin([2016, 2020, last])].to_dict("records"):
         book.fact(
             f"system.refusal.{row['group']}.{'latest' if row['year'] == last else row['year']}",
@@ -489,7 +507,8 @@ def record_readings(book: Any, results: Mapping[str, protocol.Protocol], cuts: p
     """What sentences choose their words by: system.pretrend.OUTCOME (p less 5%), system.range.* (smallest and largest
     point estimates) and .silent (other estimators' intervals that include zero), system.moderate.OUTCOME (`beside` the
     rule's level), system.silent of system.outcomes (intervals that include zero), system.dbv_room (the lower end less
-    the contract's aim), system.less_than_earlier (our estimate less the earlier one)."""
+    the contract's aim), system.less_than_earlier (our estimate less the earlier one), system.follow_up.last (years of
+    refusals since the last agreements)."""
     for name in ("refusal_to_assess", "requests", "plans"):
         book.fact(
             f"system.pretrend.{name}",
@@ -560,6 +579,17 @@ def record_readings(book: Any, results: Mapping[str, protocol.Protocol], cuts: p
         n=int(results[DBV_OUTCOME].main["n_treated"]),
         years=span("new_plans"),
         sources=sources("new_plans"),
+    )
+    people = panel.councils("safety_valve")
+    last = int(people["signed_year"].max())
+    first = exposure.first_exposed(last, str(measures.get("refusal_to_assess").kind))
+    book.fact(
+        "system.follow_up.last",
+        int(results["refusal_to_assess"].main["last_year"]) - first + 1,
+        unit="years",
+        n=int((people["signed_year"] == last).sum()),
+        years=last,
+        sources=("lait_sen", "agreements"),
     )
     earlier = float(book.get("policy.lsa.did").value)
     book.fact(
@@ -818,13 +848,14 @@ def in_units(outcome: protocol.Protocol) -> str:
     return {"%": "Effect, %", "pp": "Effect, percentage points"}.get(outcome.unit, f"Effect, {outcome.unit}")
 
 
-def same_start(measure: str) -> pd.DataFrame:
+def same_start(measure: str, without: Sequence[str] = ()) -> pd.DataFrame:
     """The estimate against councils that stood as badly at the start and signed nothing
-    (`helpers.selection.same_start`)."""
+    (`helpers.selection.same_start`), councils of `without` left out."""
     from helpers import selection
 
     scale = str(measures.get(measure).scale)
-    made = selection.same_start(measure, protocol.prepare(measure), protocol.baseline()["deficit"], scale=scale)
+    data = protocol.prepare(measure, without=without)
+    made = selection.same_start(measure, data, protocol.baseline()["deficit"], scale=scale)
     names = {
         "all_controls": "All councils with a known deficit",
         "crossed_threshold": "Councils as deep in deficit in 2020",

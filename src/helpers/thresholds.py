@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from helpers import claims, exposure, facts, measures, panel
+from helpers import claims, facts, inference, measures, protocol
 from helpers.errors import AssessError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: The smallest effect that matters is at most this share of the level before the agreements (%): a larger one would let
+#: "no effect found" rest on a change that anyone would notice.
+CEILING = 10.0
 
 COLUMNS = ["Id", "Claim", "Outcome", "Smallest effect that matters", "Level before signing", "Share of that level"]
 #: Outcomes that are no measure of the panel: what they are called, and the measure whose level before signing is theirs.
@@ -29,19 +33,24 @@ def _words(value: float, unit: str, digits: int) -> str:
     )
 
 
-def level(measure: str) -> float:
-    """The mean of a measure over councils with an agreement, each in its last unexposed year, in the measure's own unit.
+def level_before(held: inference.Panel) -> float:
+    """Mean value of a panel's treated councils in their last year before exposure, those without a figure for it left out.
+    NaN when none has one."""
+    import numpy as np
 
-    Councils without a figure that year are left out. Raises AssessError for an unknown measure or when none has a figure.
+    place = {int(year): i for i, year in enumerate(held.years)}
+    rows = zip(held.values, held.first, strict=True)
+    found = [row[place[first - 1]] for row, first in rows if first - 1 in place]
+    known = [value for value in found if np.isfinite(value)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def level(measure: str) -> float:
+    """`level_before` of a measure over the councils that its main estimate rests on, in the measure's own unit.
+
+    Raises AssessError for an unknown measure, or when no council has a figure in its last year before exposure.
     """
-    rows = panel.series(measure)
-    rows = rows[rows["signed_year"].fillna(0) > 0]
-    kind = measures.get(measure).kind
-    last = rows["signed_year"].map(lambda year: exposure.first_exposed(int(year), kind) - 1)
-    held = rows.loc[rows["year"] == last, "value"].dropna()
-    if held.empty:
-        raise AssessError(f"{measure}: no council has a figure in the year before it was exposed.")
-    return float(held.mean())
+    return level_before(inference.panel(protocol.prepare(measure), "level"))
 
 
 def share(measure: str, matters: float) -> float:

@@ -32,17 +32,23 @@ def _complete(frame: pd.DataFrame) -> pd.DataFrame:
     return known[known.groupby("la_code")["year"].transform("nunique") == known["year"].nunique()]
 
 
-def index(names: Sequence[str], by: str = "group", first_year: int | None = None) -> pd.DataFrame:
+def index(
+    names: Sequence[str],
+    by: str = "group",
+    first_year: int | None = None,
+    last_years: Mapping[str, int] | None = None,
+) -> pd.DataFrame:
     """Totals of several counts by group and year, and the same with the first year as 100.
 
-    by: group, cohort or region_name (with cohort, councils without an agreement are left out). Returns a frame
-    [measure, title, BY, year, total, index, councils]; councils with a gap in a series are left out of that series.
+    by: group, cohort or region_name (with cohort, councils without an agreement are left out); last_years: measure ->
+    the last year to show. Returns a frame [measure, title, BY, year, total, index, councils]; councils with a gap in a
+    series are left out of that series.
     """
     import pandas as pd
 
     parts = []
     for name in names:
-        years = None if first_year is None else (first_year, measures.get(name).last_year)
+        years = (first_year, (last_years or {}).get(name))
         frame = _complete(panel.series(name, years=years).dropna(subset=[by]))
         if frame.empty:
             raise AssessError(f"No council has {name} in every year asked for.")
@@ -68,9 +74,10 @@ def growth(name: str, first: int, last: int, by: str = "group") -> pd.DataFrame:
     return totals[["growth", "councils"]].astype({"councils": int})
 
 
-def rates(name: str, by: str = "group", england: bool = True) -> pd.DataFrame:
+def rates(name: str, by: str = "group", england: bool = True, last_year: int | None = None) -> pd.DataFrame:
     """Unweighted mean of a share or rate over councils, by group and year, with England's published figure as group
-    "england": frame [BY, year, value, councils]. Every council counts alike, as in the estimates."""
+    "england": frame [BY, year, value, councils], to `last_year` when given. Every council counts alike, as in the
+    estimates."""
     import pandas as pd
 
     means = panel.group_means(name, by=by).rename(columns={"mean": "value"})
@@ -81,7 +88,17 @@ def rates(name: str, by: str = "group", england: bool = True) -> pd.DataFrame:
             {by: "england", "year": held.index, "value": held.to_numpy(), "councils": councils.COUNT}
         )
         means = pd.concat([means, national], ignore_index=True)
-    return means
+    return means if last_year is None else means[means["year"] <= last_year].reset_index(drop=True)
+
+
+def since(held: pd.Series, first_year: int) -> pd.Series:
+    """A series by year from the first year it has figures for at or after `first_year`. Raises AssessError, naming the
+    last year there is, when there is none."""
+    known = held.dropna().sort_index()
+    kept = known[known.index >= first_year]
+    if kept.empty:
+        raise AssessError(f"No figure from {first_year} on: the last is of {int(known.index.max())}.")
+    return kept
 
 
 def beside(council: str, name: str, england: bool = True) -> pd.DataFrame:

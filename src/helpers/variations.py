@@ -1,7 +1,7 @@
 """The same estimate on other cuts of the data: known problems left out, one side of a break, groups of councils.
 
-Each row is the main estimator of `helpers.protocol` (Callaway and Sant'Anna, never Safety Valve councils as controls)
-on a restricted panel. Nothing here decides a verdict: it shows what the estimate rests on.
+Each row is the main estimator of `helpers.protocol` (Callaway and Sant'Anna, never Safety Valve councils as controls
+unless others are asked for) on a restricted panel. Nothing here decides a verdict: it shows what the estimate rests on.
 """
 
 from __future__ import annotations
@@ -126,18 +126,29 @@ def _of_money(measure: str, kind: str, formed: tuple[str, ...]) -> list[Variatio
     ]
 
 
-def compare(measure: str, variations: Sequence[Variation], data: pd.DataFrame | None = None) -> pd.DataFrame:
+def compare(
+    measure: str,
+    variations: Sequence[Variation],
+    data: pd.DataFrame | None = None,
+    *,
+    controls: protocol.Controls = "never",
+    without: Sequence[str] = (),
+) -> pd.DataFrame:
     """The main estimate under each variation: frame [name, label, estimate, std_error, lower, upper, p_value,
     n_treated, n_control, first_year, last_year], in reported units. `data`: a prepared frame to use in place of the
-    measure's own. A variation that leaves nothing to compare is left out."""
+    measure's own. controls, without: as in `protocol.run_measure`. A variation that leaves nothing to compare is left
+    out."""
     import pandas as pd
 
     scale = str(measures.get(measure).scale)
-    whole = protocol.prepare(measure) if data is None else data
+    whole = protocol.prepare(measure, without=without) if data is None else data
+    if controls == "no_dbv":
+        whole = whole[(whole["group"] != "dbv") | (whole["first_year"] > 0)]
+    against: inference.Controls = "not_yet" if controls == "not_yet" else "never"
     rows = []
     for variation in variations:
         try:
-            study = inference.study(inference.panel(variation.cut(whole), scale))
+            study = inference.study(inference.panel(variation.cut(whole), scale), against)
         except AssessError:
             continue
         rows.append({"name": variation.name, "label": variation.label, **_row(study, scale)})
@@ -234,14 +245,15 @@ def halves(values: pd.Series, low: str, high: str) -> pd.Series:
 
 
 def delivering_better_value(
-    measure: str, outcome: str, first_years: Mapping[str, int], **options: Any
+    measure: str, outcome: str, first_years: Mapping[str, int], *, without: Sequence[str] = (), **options: Any
 ) -> protocol.Protocol:
     """The full protocol with Delivering Better Value councils as treated and councils in neither programme as controls.
 
-    Safety Valve councils are left out. first_years: tranche (as in councils.parquet) -> first exposed year.
+    Safety Valve councils are left out, and those of `without`. first_years: tranche (as in councils.parquet) -> first
+    exposed year.
     """
     people = panel.councils().set_index("la_code")
-    data = protocol.prepare(measure)
+    data = protocol.prepare(measure, without=without)
     data = data[data["group"] != "safety_valve"]
     tranche = data["la_code"].map(people["dbv_tranche"]).astype(object)
     treated = data["group"] == "dbv"
