@@ -254,23 +254,26 @@ def _with_places(resource: str, frame: pd.DataFrame, shape: Shape, notes: list[d
             name = name.where(~regional | (name != ""), frame["region_name"])
         code = code.where(~national, councils.ENGLAND)
     asked = pd.DataFrame({"code": code, "number": number, "name": name})
+    # As plain text: pandas gives its own strings out one by one slowly.
+    keys = list(zip(*(asked[part].to_numpy(dtype=object) for part in asked), strict=True))
     found: dict[tuple[str, str, str], councils.Place] = {}
-    for key in asked.drop_duplicates().itertuples(index=False, name=None):
+    for key in dict.fromkeys(keys):
         place = councils.place(*key)
         if place.kind == "unknown":
-            row = asked.index[(asked == pd.Series(dict(zip(asked.columns, key, strict=True)))).all(axis=1)][0]
+            row = asked.index[keys.index(key)]
             raise AssessError(
                 f"{resource}, row {int(row) + 2}: unknown local authority {' '.join(k for k in key if k)!r}; "
                 f"expected one of the {councils.COUNT} councils, a region, England or a council in reorganisations.yaml."
             )
         found[key] = place
-    places = [found[key] for key in asked.itertuples(index=False, name=None)]
+    places = [found[key] for key in keys]
     out = frame.copy()
     out["kind"] = [p.kind for p in places]
     out["la_code"] = [p.code for p in places]
     names = councils.names() | councils.REGIONS | {councils.ENGLAND: "England"}
     out["place_name"] = [
-        names.get(p.code) or (p.predecessor.name if p.predecessor else n) for p, n in zip(places, name, strict=True)
+        names.get(p.code) or (p.predecessor.name if p.predecessor else n)
+        for p, (_, _, n) in zip(places, keys, strict=True)
     ]
     if shape.misprinted:
         printed = frame[shape.misprinted].str.strip()
@@ -290,8 +293,12 @@ def _with_places(resource: str, frame: pd.DataFrame, shape: Shape, notes: list[d
                     f"wrong DfE numbers, so joined by name: {'; '.join(sorted(odd))}",
                 )
             )
+    rows_of: dict[str, list[int]] = {}
+    for i, p in enumerate(places):
+        if p.predecessor is not None:
+            rows_of.setdefault(p.predecessor.name, []).append(i)
     for old in councils.predecessors():
-        rows = [i for i, p in enumerate(places) if p.predecessor is not None and p.predecessor.name == old.name]
+        rows = rows_of.get(old.name)
         if not rows:
             continue
         periods = sorted(set(out["period" if shape.fixed_period else shape.period].iloc[rows]))

@@ -97,9 +97,16 @@ def stated(table: pd.DataFrame, groups: pd.Series) -> list[dict[str, Any]]:
     AssessError at the first mismatch of a total without `seen`. One with it is left out where the data lack it, and where they
     differ the row says so: publishers revise earlier years.
     """
+    known = table[table["value"].notna()]
+    held = {str(name): part for name, part in known.groupby("measure", sort=False)}
+    national = known[known["kind"] == "england"].groupby("year")
+    england = {year: part.set_index("measure")["value"] for year, part in national}
     rows = []
     for total in totals():
-        found = _found(total, table, groups)
+        if total.what in ("england", "share"):
+            found = _england(total, england.get(total.year, known["value"].iloc[:0]))
+        else:
+            found = _summed(total, held.get(total.measure[0], known.iloc[:0]), groups)
         source = measures.get(total.measure[0]).source
         if total.seen and found is None:
             continue
@@ -113,14 +120,11 @@ def stated(table: pd.DataFrame, groups: pd.Series) -> list[dict[str, Any]]:
     return rows
 
 
-def _found(total: Total, table: pd.DataFrame, groups: pd.Series) -> float | None:
-    rows = table[(table["measure"] == total.measure[0]) & (table["year"] == total.year) & table["value"].notna()]
+def _summed(total: Total, rows: pd.DataFrame, groups: pd.Series) -> float | None:
+    """A total over councils, from the rows of its measure; None when there are none to add up."""
+    rows = rows[(rows["year"] == total.year) & rows["kind"].isin(["council", "predecessor"])]
     if total.group:
         rows = rows[rows["la_code"].map(groups) == total.group]
-    if total.what in ("england", "share"):
-        england = table[(table["kind"] == "england") & (table["year"] == total.year)].set_index("measure")["value"]
-        return _england(total, england.dropna())
-    rows = rows[rows["kind"].isin(["council", "predecessor"])]
     if total.what == "councils":
         return float(len(rows))
     values = rows["value"].clip(lower=0) if total.what == "gross" else rows["value"]
