@@ -47,6 +47,7 @@ def test_a_series_begins_with_the_first_figure_from_a_year_on():
     held = pd.Series({2019: 1.0, 2022: np.nan, 2024: 3.0, 2023: 2.0})
     assert trends.since(held, 2021).to_dict() == {2023: 2.0, 2024: 3.0}
     assert trends.since(held, 1990).index.min() == 2019
+    assert trends.since(held, 2019).index.min() == 2019
     with pytest.raises(AssessError, match=r"No figure from 2025 on: the last is of 2024\."):
         trends.since(held, 2025)
 
