@@ -46,7 +46,7 @@ def test_every_number_of_the_findings_is_marked(known: dict[str, Fact]) -> None:
 
 def test_figures_shown_exist() -> None:
     shown = re.findall(r"!\[[^\]]+\]\((reports/figures/[^)]+)\)", README)
-    assert len(shown) == 3
+    assert len(shown) == 4
     assert all((ROOT / path).is_file() for path in shown)
 
 
