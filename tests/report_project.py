@@ -116,6 +116,8 @@ def make(root: Path) -> Path:
         "data/raw/councils/policy_figures.csv": POLICY,
         "data/raw/datapackage.json": json.dumps(PACKAGE),
         "docs/references.bib": BIB,
+        "docs/guide.md": "# How to add\n\nSee [the parts](architecture.md).\n",
+        "docs/architecture.md": "# The parts\n\n| part | does |\n|---|---|\n| one | this |\n",
         "docs/assumptions.yaml": "- {id: A-01, text: That it holds., affects: all, quality: good}\n",
         "docs/caveats.yaml": "- {id: C-01, text: It may not., affects: all, quality: fair}\n",
         "docs/qa_plan.yaml": "- {id: Q-01, text: Checked., affects: all, quality: each build}\n",

@@ -56,7 +56,7 @@ def visible(page):
 
 def test_everything_is_published(project):
     out = published(project)
-    assert {p.name for p in out.iterdir()} == {*FILES, "figures", "notebooks"}
+    assert {p.name for p in out.iterdir()} == {*FILES, "figures", "notebooks", "docs"}
     assert {p.name for p in (out / "figures").iterdir()} == {
         *(f"02_programme-lines{e}" for e in (".svg", ".png", ".csv")),
         "index.html",
@@ -565,7 +565,7 @@ def test_a_broken_input_leaves_the_previous_report(project, spoil, words):
     with pytest.raises(AssessError, match=words):
         report.publish(chapters(project), out)
     assert snapshot(out) == before
-    assert {p.name for p in out.iterdir()} == {*FILES, "figures", "notebooks", "councils"}
+    assert {p.name for p in out.iterdir()} == {*FILES, "figures", "notebooks", "docs", "councils"}
 
 
 def test_a_failing_swap_puts_everything_back(project, monkeypatch):
@@ -619,7 +619,7 @@ def test_executed_notebooks_become_light_pages(project):
 
 def test_every_link_to_a_file_or_cell_leads_there(project):
     out = published(project)
-    for source in [out / "assessment.html", *(out / "notebooks").iterdir()]:
+    for source in [out / "assessment.html", *(out / "notebooks").iterdir(), *(out / "docs").iterdir()]:
         text = source.read_text()
         for link in set(re.findall(r'(?:href|src)="([^"#][^":]*)"', text)):
             path, _, mark = link.partition("#")

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from helpers import facts, paths
+from helpers import facts, notebook_pages, paths
 
 PAGE = paths.reports() / "assessment.html"
 pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="no report has been built here")
@@ -65,3 +65,13 @@ def test_no_heading_of_a_table_and_no_word_of_a_figure_is_a_name_from_code():
     assert len(heads) > 50 and len(drawn) > 500
     code = re.compile(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b")
     assert [text for text in shown if code.search(re.sub(r"<[^>]+>", "", text))] == []
+
+
+def test_the_guides_are_published_with_the_report():
+    made = {path.stem for path in (paths.reports() / "docs").glob("*.html")}
+    assert made == {path.stem for path in (paths.root() / "docs").glob("*.md")} >= {"guide", "architecture"}
+    guide = (paths.reports() / "docs" / "guide.html").read_text(encoding="utf-8")
+    assert guide == notebook_pages.document(paths.root() / "docs" / "guide.md")
+    assert "<h2>A measure</h2>" in guide and 'href="coding_guide.md"' not in guide
+    links = re.findall(r'href="(docs/[^"]+)"', (paths.reports() / "assessment.html").read_text(encoding="utf-8"))
+    assert links and all((paths.reports() / link).is_file() for link in links)

@@ -1,4 +1,4 @@
-"""Executed notebooks as light web pages: where a number of the report leads, cell by cell.
+"""Executed notebooks as light web pages: where a number of the report leads, cell by cell; and the guides of docs/.
 
 Figures are not copied: a page shows the one in `reports/figures`.
 """
@@ -30,12 +30,24 @@ def page(path: Path, chapter: str, title: str, assets: Assets) -> str:
         body = "\n".join(_cell(cell, chapter, assets) for cell in notebook["cells"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AssessError(f"{path} is not a readable executed notebook: {error}.") from error
-    name = html.escape(f"{title}: the notebook")
+    return _whole(f"{title}: the notebook", f"notebooks/{chapter}.ipynb", body)
+
+
+def document(path: Path) -> str:
+    """The page of one Markdown file of docs/: links to the others lead to their pages, links above docs/ one folder further up."""
+    text = path.read_text(encoding="utf-8")
+    title = next((line[2:] for line in text.splitlines() if line.startswith("# ")), path.stem)
+    body = re.sub(r'href="([\w-]+)\.md"', r'href="\1.html"', _markdown(text))
+    return _whole(title, f"docs/{path.name}", body.replace('href="../', 'href="../../'))
+
+
+def _whole(title: str, source: str, body: str) -> str:
+    """A page around its body; `source` from the project's top folder."""
     return (
         '<!DOCTYPE html>\n<html lang="en-GB"><head><meta charset="utf-8"><meta name="viewport" '
-        f'content="width=device-width, initial-scale=1"><title>{name}</title><style>{_STYLE}</style></head><body>'
+        f'content="width=device-width, initial-scale=1"><title>{html.escape(title)}</title><style>{_STYLE}</style></head><body>'
         f'<nav aria-label="Report"><a href="../assessment.html">Back to the report</a> '
-        f'<a href="../../notebooks/{chapter}.ipynb">{chapter}.ipynb</a></nav><main>{body}</main></body></html>\n'
+        f'<a href="../../{source}">{Path(source).name}</a></nav><main>{body}</main></body></html>\n'
     )
 
 

@@ -27,6 +27,7 @@ FILES = (
     "claims.csv",
     "figures",
     "notebooks",
+    "docs",
     "assessment.html",
     "assessment.pdf",
     "assessment.docx",
@@ -36,7 +37,7 @@ FILES = (
 def publish(chapters_dir: Path, out: Path) -> Path:
     """Make the report in `out` from what the chapters wrote in `chapters_dir`; gives the path of the HTML page.
 
-    Writes facts.json, effects.csv, claims.csv, figures/, notebooks/, assessment.html, .pdf and .docx. Listed chapters that have
+    Writes facts.json, effects.csv, claims.csv, figures/, notebooks/, docs/ (the guides as pages), assessment.html, .pdf and .docx. Listed chapters that have
     not been built are stated gaps. On any error `out` keeps what it had. The same input gives the same bytes.
     """
     entries = chapter.listed()
@@ -52,8 +53,10 @@ def publish(chapters_dir: Path, out: Path) -> Path:
         _write_data(staging, chapters_dir, entries, made)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             notebooks = pool.submit(_write_notebooks, staging, chapters_dir, entries, made)
+            guides = pool.submit(_write_guides, staging)
             _render(staging, made, edition)
             notebooks.result()
+            guides.result()
         replace_files(staging, out, FILES)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -141,6 +144,14 @@ def _write_notebooks(staging: Path, folder: Path, entries: Sequence[Mapping[str,
         if path.is_file():
             page = notebook_pages.page(path, name, str(entry.get("title", name)), made.assets)
             (staging / "notebooks" / f"{name}.html").write_text(page, encoding="utf-8", newline="\n")
+
+
+def _write_guides(staging: Path) -> None:
+    """A page for each guide of docs/."""
+    (staging / "docs").mkdir()
+    for path in sorted((paths.root() / "docs").glob("*.md")):
+        page = notebook_pages.document(path)
+        (staging / "docs" / f"{path.stem}.html").write_text(page, encoding="utf-8", newline="\n")
 
 
 def _gallery(made: Manuscript, entries: Sequence[Mapping[str, Any]]) -> str:
