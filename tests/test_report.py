@@ -657,5 +657,5 @@ def test_headings_never_skip_a_level():
 
 def test_widths_and_escapes_for_print():
     assert rendering.typst_text("a_b *c* #d [e] $f <g> @h") == r"a\_b \*c\* \#d \[e\] \$f \<g\> \@h"
-    assert rendering.address("https://a.b/c; https://d.e") == "https://a.b/c"
-    assert rendering.address("see https://a.b") is None
+    assert tables.address("https://a.b/c; https://d.e") == "https://a.b/c"
+    assert tables.address("see https://a.b") is None

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from helpers import inference
+from helpers import inference, regressions
 from helpers.errors import AssessError
 
 COLUMNS = (
@@ -160,8 +159,8 @@ def estimate(
     if estimator == "covariates":
         return frame([_covariates(panel, outcome, scale, covariates, controls)])
     simple: dict[str, Callable[[inference.Panel], tuple[float, float]]] = {
-        "sun_abraham": _sun_abraham,
-        "imputation": _imputation,
+        "sun_abraham": regressions.sun_abraham,
+        "imputation": regressions.imputation,
         "twfe": _twfe,
     }
     b, se = simple[estimator](panel)
@@ -246,51 +245,21 @@ def long(panel: inference.Panel) -> pd.DataFrame:
     return out[np.isfinite(out["value"])].reset_index(drop=True)
 
 
-def _fit(make: Callable[[], Any], data: pd.DataFrame, **options: Any) -> Any:
-    """Fit a `diff-diff` estimator. Its warnings repeat what the panel already states (unbalanced panel, empty
-    cells).
-    """
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        return make().fit(data, outcome="value", unit="unit", time="year", first_treat="first_year", **options)
-
-
 def library(panel: inference.Panel, controls: inference.Controls = "never", base: inference.Base = "universal") -> Any:
     """The same estimate from the `diff-diff` library (its results object): the second implementation results are held
     to.
     """
     from diff_diff import CallawaySantAnna
 
-    return _fit(lambda: CallawaySantAnna(control_group=_LIBRARY[controls], base_period=base), long(panel))
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # They repeat what the panel already states: gaps, empty cells.
+        warnings.simplefilter("ignore")
+        return CallawaySantAnna(control_group=_LIBRARY[controls], base_period=base).fit(
+            long(panel), outcome="value", unit="unit", time="year", first_treat="first_year"
+        )
 
 
 _LIBRARY = {"never": "never_treated", "not_yet": "not_yet_treated"}
-
-
-def _sun_abraham(panel: inference.Panel) -> tuple[float, float]:
-    """Interaction-weighted event study, averaged over post-agreement council-years.
-
-    Years are counted in order, so that where one is missing a cohort's reference is still its last year before exposure.
-    """
-    from diff_diff import SunAbraham
-
-    result = _fit(SunAbraham, _in_order(long(panel), panel.years))
-    return float(result.overall_att), float(result.overall_se)
-
-
-def _in_order(data: pd.DataFrame, years: NDArray[np.int64]) -> pd.DataFrame:
-    """`long` data with years numbered from one in the order there are; first years likewise, never stays 0."""
-    place = {int(year): k for k, year in enumerate(years, 1)}
-    first = {int(g): int(np.searchsorted(years, g)) + 1 if g else 0 for g in data["first_year"].unique()}
-    return data.assign(year=data["year"].map(place), first_year=data["first_year"].map(first))
-
-
-def _imputation(panel: inference.Panel) -> tuple[float, float]:
-    """Untreated outcomes imputed from council and year effects fitted on untreated council-years; conservative s.e."""
-    from diff_diff import ImputationDiD
-
-    result = _fit(ImputationDiD, long(panel))
-    return float(result.overall_att), float(result.overall_se)
 
 
 def _twfe(panel: inference.Panel) -> tuple[float, float]:
@@ -318,20 +287,12 @@ def _covariates(
     """Outcome-regression version: parallel trends given baseline covariates. The propensity-based (doubly robust) one
     is not used because cohorts of four and five councils cannot carry a propensity model with three covariates.
     """
-    from diff_diff import CallawaySantAnna
-
     if covariates is None or covariates.empty:
         raise AssessError("The 'covariates' estimator needs a frame of baseline covariates indexed by la_code.")
-    names = [f"x{k}" for k in range(covariates.shape[1])]
-    x = covariates.astype(float).reindex(list(panel.codes))
-    x.columns = pd.Index(names)
-    complete = x.notna().all(axis=1).to_numpy()
-    used = panel.keep(complete, "a baseline covariate is missing")
-    x = x[complete]
-    x = (x - x.mean()) / x.std(ddof=0).replace(0, 1.0)
-    data = long(used).merge(x, left_on="la_code", right_index=True)
-    result = _fit(
-        lambda: CallawaySantAnna(control_group=_LIBRARY[controls], estimation_method="reg"), data, covariates=names
-    )
-    b, se = float(result.overall_att), float(result.overall_se)
+    x = covariates.astype(float).reindex(list(panel.codes)).to_numpy()
+    complete = np.isfinite(x).all(axis=1)
+    used, x = panel.keep(complete, "a baseline covariate is missing"), x[complete]
+    spread = x.std(axis=0)
+    x = (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    b, se = regressions.covariates(used, x, controls)
     return row(outcome, "covariates", CONTROLS[controls], "overall", reported(b, se, scale), used)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pickle
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +34,17 @@ def write_text(path: Path, text: str) -> None:
 
 
 def parse_yaml(text: str) -> Any:
-    """What YAML says, by libyaml where PyYAML was built with it: ten times as fast."""
+    """What YAML says, made afresh each time."""
+    return pickle.loads(_parsed(text))
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> bytes:
+    """What YAML says, to be read once: a chapter asks for the same small files a hundred times. By libyaml where PyYAML
+    was built with it, which is ten times as fast."""
     import yaml
 
-    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return pickle.dumps(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 
 
 def read_yaml(path: Path) -> Any:

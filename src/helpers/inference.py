@@ -350,6 +350,49 @@ class Study:
         return np.asarray(mask)
 
 
+@dataclass(frozen=True)
+class Comparisons:
+    """Who is compared with whom in each group-time comparison of a panel.
+
+    grid (C comparisons); change (n x C; NaN where a council has no figure in the year or the base year); treated and
+    control (n x C): who takes part on either side.
+    """
+
+    panel: Panel
+    grid: Cells
+    change: Array
+    treated: NDArray[np.bool_]
+    control: NDArray[np.bool_]
+
+    def aggregate(self, att: Array, psi: Array, which: NDArray[np.bool_]) -> tuple[float, Array]:
+        """The mean of the effects `att` (C) over the comparisons `which` (C), by treated councils in each, and its
+        influence function (n), from theirs (`psi`, n x C) and with that of the weights. Effects that are NaN have no
+        part; NaN when none is left."""
+        n = len(self.panel.codes)
+        use = which & np.isfinite(att)
+        if not use.any():
+            return float("nan"), np.full(n, np.nan)
+        n_t = self.treated[:, use].sum(axis=0).astype(float)
+        weight, effect = n_t / n_t.sum(), att[use]
+        own = self.panel.first[:, None] == self.grid.cohort[use][None, :]
+        share = own.sum(axis=0) / n
+        total, mean = share.sum(), share @ effect
+        wif = (own @ effect) / total - own.sum(axis=1) * mean / total**2
+        return float(weight @ effect), psi[:, use] @ weight + wif / n
+
+
+def comparisons(
+    data: Panel, controls: Controls = "never", base: Base = "universal", anticipation: int = 0
+) -> Comparisons:
+    """The group-time comparisons that a panel allows."""
+    grid = cells(data.years, data.cohorts, base, anticipation)
+    change = data.values[:, grid.column] - data.values[:, grid.base_column]
+    seen = np.isfinite(change)
+    treated = (data.first[:, None] == grid.cohort[None, :]) & seen
+    control = np.vstack([_serves(int(first), grid, controls, anticipation) for first in data.first]) & seen
+    return Comparisons(data, grid, change, treated, control)
+
+
 def study(data: Panel, controls: Controls = "never", base: Base = "universal", anticipation: int = 0) -> Study:
     """Group-time effects of one panel, aggregated overall (`simple`: by councils in each cell, event time 0 on) and by
     event time.
@@ -358,35 +401,20 @@ def study(data: Panel, controls: Controls = "never", base: Base = "universal", a
     construction and left out of `events`. Everything is on the analysis scale. Source: Callaway and Sant'Anna (2021),
     as the R package `did` computes it.
     """
-    grid = cells(data.years, data.cohorts, base, anticipation)
-    change = data.values[:, grid.column] - data.values[:, grid.base_column]
-    seen = np.isfinite(change)
-    n = len(data.codes)
-    treated = (data.first[:, None] == grid.cohort[None, :]) & seen
-    control = np.vstack([_serves(int(first), grid, controls, anticipation) for first in data.first]) & seen
+    compared = comparisons(data, controls, base, anticipation)
+    grid, treated, control = compared.grid, compared.treated, compared.control
     n_t, n_c = treated.sum(axis=0).astype(float), control.sum(axis=0).astype(float)
-    filled = np.where(seen, change, 0.0)
+    filled = np.where(treated | control, compared.change, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean_t, mean_c = (filled * treated).sum(axis=0) / n_t, (filled * control).sum(axis=0) / n_c
         psi = treated * (filled - mean_t) / n_t - control * (filled - mean_c) / n_c
     att = mean_t - mean_c
     ok = np.isfinite(att)
     psi = np.where(ok, psi, 0.0)
-    mass = np.array([(data.first == g).sum() for g in grid.cohort], dtype=float) / n
 
-    def aggregate(which: NDArray[np.bool_]) -> tuple[float, Array]:
-        use = which & ok
-        if not use.any():
-            return float("nan"), np.full(n, np.nan)
-        weight, effect, share = n_t[use] / n_t[use].sum(), att[use], mass[use]
-        total, mean = share.sum(), share @ effect
-        own = data.first[:, None] == grid.cohort[use][None, :]
-        wif = (own @ effect) / total - own.sum(axis=1) * mean / total**2
-        return float(weight @ effect), psi[:, use] @ weight + wif / n
-
-    overall, overall_psi = aggregate(grid.event >= 0)
+    overall, overall_psi = compared.aggregate(att, psi, grid.event >= 0)
     found = [e for e in np.unique(grid.event) if (ok & (grid.event == e)).any()]
-    by_event = [aggregate(grid.event == e) for e in found]
+    by_event = [compared.aggregate(att, psi, grid.event == e) for e in found]
     behind = [int((treated[:, grid.event == e].any(axis=1)).sum()) for e in found]
     return Study(
         panel=data,
@@ -398,7 +426,7 @@ def study(data: Panel, controls: Controls = "never", base: Base = "universal", a
         overall_psi=overall_psi,
         events=np.array(found, dtype=np.int64),
         event=np.array([b for b, _ in by_event]),
-        event_psi=np.column_stack([p for _, p in by_event]) if by_event else np.zeros((n, 0)),
+        event_psi=np.column_stack([p for _, p in by_event]) if by_event else np.zeros((len(data.codes), 0)),
         behind=np.array(behind, dtype=np.int64),
         anticipation=anticipation,
         controls=controls,

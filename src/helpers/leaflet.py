@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from helpers import charts, prose
 from helpers.errors import AssessError
 from helpers.facts import Fact
-from helpers.tables import Table
+from helpers.tables import Table, address, domain
 
 if TYPE_CHECKING:
     from helpers.prose import Placeholder
@@ -139,7 +139,7 @@ def _html(block: Block, facts: Mapping[str, Fact]) -> str:
 
 def fact_entry(fact: Fact) -> str:
     """Where a number's link leads: its value, year and source."""
-    from helpers import provenance, rendering
+    from helpers import provenance
 
     rows = [("Value", html.escape(fact.display))]
     if fact.n is not None:
@@ -150,8 +150,8 @@ def fact_entry(fact: Fact) -> str:
         known = provenance.resources()
         names = []
         for name in fact.sources:
-            link = known[name].link if name in known else rendering.address(name) or ""
-            words = known[name].words() if name in known else rendering.domain(name) if link else name
+            link = known[name].link if name in known else address(name) or ""
+            words = known[name].words() if name in known else domain(name) if link else name
             names.append(f'<a href="{html.escape(link)}">{html.escape(words)}</a>' if link else html.escape(words))
         rows.append(("Source", "; ".join(names)))
     inner = "".join(f"<dt>{k}</dt><dd>{v}</dd>" for k, v in rows)

@@ -96,7 +96,7 @@ def _links(cell: Any) -> list[str]:
 
 
 def _linked(cell: Any) -> str:
-    from helpers.rendering import domain
+    from helpers.tables import domain
 
     return ", ".join(f"[{domain(u)}]({u})" for u in _links(cell)) or NOT_FOUND
 

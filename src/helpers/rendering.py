@@ -17,14 +17,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlparse
 
 from helpers import facts as fact_words
 from helpers import measures, notebook_pages, provenance, wordfile, wordstyles
 from helpers.errors import AssessError
 from helpers.figures import PARTS
 from helpers.manuscript import TEMPLATES, Asset, Manuscript, table
-from helpers.tables import Column, Table, sort_values
+from helpers.tables import Column, Table, address, domain, sort_values
 
 READER = "markdown+smart+fenced_divs+bracketed_spans+footnotes+pipe_tables-tex_math_dollars-raw_tex"
 Node = dict[str, Any]
@@ -338,17 +337,6 @@ def _write(tree: Node, form: str, edition: Edition, *options: str) -> str:
     return pandoc(["-f", "json", "-t", form, "--wrap=none", *options], json.dumps(tree), edition.epoch)
 
 
-def address(text: str) -> str | None:
-    """The first web address of a cell, if it holds one."""
-    found = re.match(r"\s*(https?://\S+?)[;,]?(?:\s|$)", text)
-    return found[1] if found else None
-
-
-def domain(url: str) -> str:
-    """The site of an address, as readers know it."""
-    return urlparse(url).netloc.removeprefix("www.")
-
-
 # HTML
 
 
@@ -609,7 +597,10 @@ def _fact_entries(manuscript: Manuscript) -> str:
     return "\n".join(entries)
 
 
-def _html_tree(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition) -> list[Node]:
+def _html_tree(
+    tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition, held: list[str]
+) -> list[Node]:
+    """The blocks dressed for the page. Figures and tables, which are finished and need not go through pandoc, join `held`."""
     ids = {str(entry["term"]): f"term-{slug(entry['term'])}" for entry in edition.glossary}
 
     def term(word: str, entry: Mapping[str, Any]) -> Node:
@@ -632,9 +623,12 @@ def _html_tree(tree: Node, manuscript: Manuscript, numbering: Numbering, edition
             if "asset" in classes:
                 key = f"{pairs['kind']}:{pairs['key']}"
                 asset, label = manuscript.assets[key], numbering.labels[key]
-                if asset.kind == "figure":
-                    return _raw("html", _html_figure(asset, label))
-                return _raw("html", html_table(table(asset), anchor(asset), label, _made_by(asset)))
+                held.append(
+                    _html_figure(asset, label)
+                    if asset.kind == "figure"
+                    else html_table(table(asset), anchor(asset), label, _made_by(asset))
+                )
+                return _raw("html", f"<!--held {len(held) - 1}-->")
         if node["t"] == "Header":
             level, (identifier, classes, pairs), inlines = node["c"]
             mark = dict(pairs).get("number", "")
@@ -650,15 +644,8 @@ def _html_tree(tree: Node, manuscript: Manuscript, numbering: Numbering, edition
 
 def page(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition) -> str:
     """The report as one self-contained HTML page."""
-    held: list[str] = []  # figures and tables, which are finished and only pass through pandoc
-
-    def hold(node: Node) -> Node | None:
-        if node["t"] != "RawBlock":
-            return None
-        held.append(node["c"][1])
-        return _raw("html", f"<!--held {len(held) - 1}-->")
-
-    blocks = walk(_html_tree(tree, manuscript, numbering, edition), hold)
+    held: list[str] = []
+    blocks = _html_tree(tree, manuscript, numbering, edition, held)
     fragment = _write(
         {**tree, "blocks": blocks, "meta": {}},
         "html5",
@@ -730,6 +717,7 @@ def _typst_figure(asset: Asset, label: str) -> str:
 # Letters that fit across the page at each size, upright and turned; a cell's own margins count as letters.
 _ROOM = (("8.5pt", 108, False), ("7.5pt", 122, False), ("7pt", 131, False), ("7.5pt", 190, True), ("7pt", 204, True))
 _MARGIN = 2.4
+_WIDE = 1.12  # a long word may be of wider letters than most
 
 
 def _shared(least: list[float], liked: list[float], full: list[float], room: float) -> list[float]:
@@ -757,7 +745,7 @@ def _layout(made: Table) -> tuple[list[float], str, bool]:
         longest = max((len(word) for text in [*texts, column.name] for word in text.split()), default=3)
         lengths = sorted(len(text) for text in texts)
         usual = lengths[int(0.9 * (len(lengths) - 1))]
-        least.append(1.12 * min(longest, 20) + _MARGIN)
+        least.append(_WIDE * min(longest, 20) + _MARGIN)
         liked.append(max(least[-1], min(usual, 16 if column.numeric else 60) + _MARGIN))
         full.append(max(least[-1], usual + _MARGIN))
         brief.append(max(least[-1], min(usual, 16) + _MARGIN))  # a few words stay on one line
@@ -803,6 +791,13 @@ def _lines(made: Table, shares: Sequence[float]) -> int:
     )
 
 
+def _too_long(text: str, share: float) -> bool:
+    """Whether a word of the text, or the site it links to, may not fit on a line of its column."""
+    link = address(text)
+    words = [domain(link)] if link else re.split(r"[\s_/–-]+", text)
+    return _WIDE * max(map(len, words)) > share - _MARGIN
+
+
 def typst_table(made: Table, identifier: str, label: str) -> str:
     """A captioned Typst table whose header repeats; wide ones are set smaller, and the widest on a turned page. A
     short one stays whole."""
@@ -815,12 +810,13 @@ def typst_table(made: Table, identifier: str, label: str) -> str:
     rows = []
     for row in made.cells:
         cells = []
-        for text in row:
+        for text, share in zip(row, shares, strict=True):
             link = address(text)
             # A name such as a_long_name may break after its underscores.
             plain = typst_text(text).replace("_", "_\u200b")
             shown = f"link({_typst_string(link)})[{typst_text(domain(link))}]" if link else f"[{plain}]"
-            cells.append(shown)
+            # Words are divided only where one is too long for the column: to try it in every cell takes Typst long.
+            cells.append(f"text(hyphenate: true, {shown})" if _too_long(text, share) else shown)
         rows.append(", ".join(cells))
     sources = "; ".join(provenance.words(made.sources))
     foot = " ".join(t for t in (made.note, f"Source: {sources}" if sources else "") if t)
@@ -1066,32 +1062,15 @@ def _custom(style: str, blocks: list[Node]) -> Node:
     return {"t": "Div", "c": [["", [], [["custom-style", style]]], blocks]}
 
 
-def _docx_table(made: Table, identifier: str, label: str) -> list[Node]:
+def _docx_table(made: Table, identifier: str, label: str, held: wordfile.Held) -> list[Node]:
     made = for_paper(made)
-    shares, size, _ = _layout(made)
-    total = sum(shares)
-    style = "Table Text" if size == "8.5pt" else "Table Text Small"
-
-    def cell(text: str, column: Column, style: str = style) -> list[Any]:
-        link = address(text)
-        content = [{"t": "Link", "c": [["", [], []], _inlines(domain(link)), [link, ""]]}] if link else _inlines(text)
-        side = "AlignRight" if column.numeric else "AlignLeft"
-        return [["", [], []], {"t": side}, 1, 1, [_custom(style, [{"t": "Para", "c": content}])]]
-
-    specs = [
-        [{"t": "AlignRight" if c.numeric else "AlignLeft"}, {"t": "ColWidth", "c": s / total}]
-        for c, s in zip(made.columns, shares, strict=True)
-    ]
-    heading = "Table Heading" if size == "8.5pt" else "Table Heading Small"
-    head = [["", [], []], [[["", [], []], [cell(c.name, c, heading) for c in made.columns]]]]
-    rows = [[["", [], []], [cell(t, c) for t, c in zip(row, made.columns, strict=True)]] for row in made.cells]
-    body = [[["", [], []], 0, [], rows]]
+    shares, size, turned = _layout(made)
     mark = {"t": "Span", "c": [[identifier, [], []], [{"t": "Strong", "c": _inlines(f"{label}. ")}]]}
-    caption = [None, [{"t": "Plain", "c": [mark, *_inlines(made.title)]}]]
-    grid = {"t": "Table", "c": [["", [], []], caption, specs, head, body, [["", [], []], []]]}
+    caption = _custom("Table Caption", [{"t": "Para", "c": [mark, *_inlines(made.title)]}])
+    grid = _raw("openxml", held.table(made, shares, size != "8.5pt", turned, f"{label}. {made.title}"))
     sources = "; ".join(provenance.words(made.sources))
     foot = " ".join(t for t in (made.note, f"Source: {sources}" if sources else "") if t)
-    return [grid, *([_custom("Source", [{"t": "Para", "c": _inlines(foot)}])] if foot else [])]
+    return [caption, grid, *([_custom("Source", [{"t": "Para", "c": _inlines(foot)}])] if foot else [])]
 
 
 def _docx_width(png: bytes) -> float:
@@ -1102,6 +1081,7 @@ def _docx_width(png: bytes) -> float:
 
 def document(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition, work: Path) -> bytes:
     """The report as a Word document with real styles, captions, table headings and alt text."""
+    held = wordfile.Held()
 
     def dress(node: Node) -> Any:
         if node["t"] == "Span":
@@ -1115,12 +1095,12 @@ def document(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: 
                 asset, label = manuscript.assets[key], numbering.labels[key]
                 if asset.kind == "table":
                     made = table(asset)
-                    return _if_turned(made, _docx_table(made, anchor(asset), label))
+                    return _if_turned(made, _docx_table(made, anchor(asset), label, held))
                 meta = asset.meta
                 # The name of a picture is kept in the file: it must not tell where the report was made.
                 picture = f"{slug(asset.key)}.png"
                 png = asset.path(".plain.png").read_bytes()
-                (work / picture).write_bytes(png)
+                (work / picture).write_bytes(held.picture(png, picture))
                 image = {
                     "t": "Image",
                     "c": [["", [], [["width", f"{_docx_width(png)}in"]]], _inlines(meta["alt"]), [picture, ""]],
@@ -1180,4 +1160,4 @@ def document(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: 
         "-o",
         str(target),
     )
-    return wordfile.finished(target.read_bytes())
+    return wordfile.finished(target.read_bytes(), held)

@@ -40,7 +40,7 @@ HEAVY = {
     "yaml": ["yaml"],
 }
 # Not needed by the first chapter; imported while it runs, on a core that has nothing else to do.
-LATER = {"diff_diff", "pyfixest:feols", "scipy.stats"}
+LATER = {"matplotlib.pyplot", "matplotlib.dates", "diff_diff", "pyfixest:feols", "scipy.stats"}
 # One thread per process: as many processes as cores already, and sums that do not depend on the number of threads.
 THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")}
 

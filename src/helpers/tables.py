@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
 
 from helpers import facts
 
@@ -180,3 +181,14 @@ def from_record(record: Mapping[str, Any]) -> Table:
         note=record.get("note", ""),
         sources=tuple(record.get("sources", ())),
     )
+
+
+def address(text: str) -> str | None:
+    """The first web address of a cell, if it holds one."""
+    found = re.match(r"\s*(https?://\S+?)[;,]?(?:\s|$)", text)
+    return found[1] if found else None
+
+
+def domain(url: str) -> str:
+    """The site of an address, as readers know it."""
+    return urlparse(url).netloc.removeprefix("www.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from helpers import claims, facts, inference, measures, protocol
@@ -53,9 +55,9 @@ def level(measure: str) -> float:
     return level_before(inference.panel(protocol.prepare(measure), "level"))
 
 
-def share(measure: str, matters: float) -> float:
-    """A threshold as a percentage of the level before signing; one in per cent (a measure in logs) is that already."""
-    return matters if measures.get(measure).scale == "log" else 100 * matters / abs(level(measure))
+def share(measure: str, matters: float, before: Callable[[str], float] = level) -> float:
+    """A threshold as a percentage of the level `before` signing; one in per cent (a measure in logs) is that already."""
+    return matters if measures.get(measure).scale == "log" else 100 * matters / abs(before(measure))
 
 
 def table(made: pd.DataFrame, known: facts.Facts) -> pd.DataFrame:
@@ -67,6 +69,7 @@ def table(made: pd.DataFrame, known: facts.Facts) -> pd.DataFrame:
     import pandas as pd
 
     stated = claims.tests()
+    before = cache(level)
     rows = []
     for record in made.itertuples():
         test = stated[str(record.claim_id)]
@@ -78,14 +81,14 @@ def table(made: pd.DataFrame, known: facts.Facts) -> pd.DataFrame:
                 raise AssessError(
                     f"{test.claim}: {outcome!r} has no measure, so its level before signing is not known."
                 )
-            part = share(held.name, test.matters) if held else test.matters
+            part = share(held.name, test.matters, before) if held else test.matters
             rows.append(
                 [
                     test.claim,
                     claims.words(test.claim, str(record.claim)),
                     called or (held.short if held else outcome),
                     facts.shown(test.matters, unit, 1),
-                    _words(level(held.name), held.unit, held.digits) if held else "",
+                    _words(before(held.name), held.unit, held.digits) if held else "",
                     facts.shown(part, "%", 0 if part >= 10 else 1),
                     part,
                 ]

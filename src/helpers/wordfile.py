@@ -6,7 +6,13 @@ from __future__ import annotations
 import html
 import io
 import re
+import struct
 import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from helpers.tables import Table, address, domain
 
 INCH = 1440  # Word measures in twentieths of a point
 PAGE, MARGIN = (11906, 16838), 1417  # A4, with 25 mm round the text
@@ -22,7 +28,7 @@ _NAMESPACES = (
     'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
 )
 _UPDATE = '<w:updateFields w:val="true"/>'
-_KIND = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/footer"
+_KIND = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _CONTENT = "application/vnd.openxmlformats-officedocument.wordprocessingml.footer+xml"
 
 
@@ -42,7 +48,49 @@ def section(flipped: bool) -> str:
     return f'<w:p><w:pPr><w:pStyle w:val="SectionEnd"/><w:sectPr>{_page(flipped)}</w:sectPr></w:pPr></w:p>'  # no text
 
 
-def finished(docx: bytes) -> bytes:
+@dataclass
+class Held:
+    """What does not go through pandoc, which would take long over it: pictures, which it would compress once more, and
+    tables. Something small stands in for each until the document is `finished`.
+
+    pictures: the picture by what stands in for it; tables: their elements in order; links: addresses in the tables, by
+    the names the elements have for them.
+    """
+
+    pictures: dict[bytes, bytes] = field(default_factory=dict)
+    tables: list[str] = field(default_factory=list)
+    links: dict[str, str] = field(default_factory=dict)
+
+    def picture(self, png: bytes, name: str) -> bytes:
+        """An empty picture of the same size, told from others by its `name`."""
+        width, height = struct.unpack(">II", png[16:24])
+        lines = zlib.compress(bytes((1 + (width + 7) // 8) * height), 1)
+        header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+        chunks = ((b"IHDR", header), (b"tEXt", b"Title\0" + name.encode()), (b"IDAT", lines), (b"IEND", b""))
+        empty = png[:8] + b"".join(_chunk(*chunk) for chunk in chunks)
+        self.pictures[empty] = png
+        return empty
+
+    def table(self, made: Table, shares: Sequence[float], small: bool, flipped: bool, caption: str) -> str:
+        """What stands in for a table as wide as the text; `shares` of its columns, `small` letters, on a turned page if
+        `flipped`."""
+        width = PAGE[flipped] - 2 * MARGIN
+        self.tables.append(_table(made, shares, width, small, caption, self.link))
+        return _STANDS_IN.format(len(self.tables) - 1)
+
+    def link(self, url: str) -> str:
+        """The name of an address in the document."""
+        return self.links.setdefault(url, f"rIdLink{len(self.links) + 1}")
+
+
+_STANDS_IN = "<w:p><w:r><w:t>held table {}</w:t></w:r></w:p>"
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def finished(docx: bytes, held: Held) -> bytes:
     """pandoc's Word file completed, with fixed times inside, so that the same report is the same bytes."""
     out = io.BytesIO()
     with (
@@ -50,11 +98,12 @@ def finished(docx: bytes) -> bytes:
         zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as new,
     ):
         parts = {item.filename: old.read(item.filename) for item in old.infolist()}
+        parts = {name: held.pictures.get(part, part) for name, part in parts.items()}
         title = re.search(r"<dc:title>(.*?)</dc:title>", parts["docProps/core.xml"].decode())
         parts[_FOOTER] = _footer(title[1] if title else "").encode()
         for name, change in (
-            ("word/document.xml", _document),
-            ("word/_rels/document.xml.rels", _relations),
+            ("word/document.xml", lambda xml: _document(xml, held.tables)),
+            ("word/_rels/document.xml.rels", lambda xml: _relations(xml, held.links)),
             ("[Content_Types].xml", _contents_types),
             ("word/settings.xml", _settings),
         ):
@@ -75,10 +124,12 @@ def _footer(title: str) -> str:
     )
 
 
-def _relations(xml: str) -> str:
-    return xml.replace(
-        "</Relationships>", f'<Relationship Type="{_KIND}" Id="{_FOOTER_ID}" Target="footer.xml"/></Relationships>'
+def _relations(xml: str, links: Mapping[str, str]) -> str:
+    fresh = f'<Relationship Type="{_KIND}/footer" Id="{_FOOTER_ID}" Target="footer.xml"/>' + "".join(
+        f'<Relationship Type="{_KIND}/hyperlink" Id="{name}" Target="{html.escape(url)}" TargetMode="External"/>'
+        for url, name in links.items()
     )
+    return xml.replace("</Relationships>", f"{fresh}</Relationships>")
 
 
 def _contents_types(xml: str) -> str:
@@ -90,20 +141,14 @@ def _settings(xml: str) -> str:
     return re.sub(r"(?=<w:(?:hdrShapeDefaults|footnotePr|endnotePr|compat|rsids)\b)", _UPDATE, xml, count=1)
 
 
-def _document(xml: str) -> str:
-    """document.xml with sections, contents and tables as the page needs them."""
+def _document(xml: str, tables: Sequence[str]) -> str:
+    """document.xml with its tables, sections and contents."""
     last = xml.rindex("<w:sectPr>")
     end = "<w:sectPr>" + _page(False) + "</w:sectPr>"
     xml = xml[:last] + end + xml[xml.index("</w:sectPr>", last) + len("</w:sectPr>") :]
     # The title page, in the first section, has no footer.
     xml = xml.replace("</w:sectPr>", "<w:titlePg/></w:sectPr>", 1)
-    pieces = re.split(r"(<w:sectPr>.*?</w:sectPr>)", xml, flags=re.DOTALL)
-    for place in range(0, len(pieces) - 1, 2):
-        width = PAGE['w:orient="landscape"' in pieces[place + 1]] - 2 * MARGIN
-        pieces[place] = re.sub(
-            r"<w:tbl>.*?</w:tbl>", lambda found, width=width: _table(found[0], width), pieces[place], flags=re.DOTALL
-        )
-    return _contents(_captions("".join(pieces)))
+    return re.sub(_STANDS_IN.format(r"(\d+)"), lambda found: tables[int(found[1])], _contents(_captions(xml)))
 
 
 _CAPTION = re.compile(
@@ -127,26 +172,43 @@ def _captions(xml: str) -> str:
     return _CAPTION.sub(numbered, xml)
 
 
-def _table(xml: str, width: int) -> str:
-    """A table as wide as the text, its rows never split between pages and, if it is short, kept on one page; of a longer
-    one the first rows stay with the caption. The last row stays with the note below."""
-    shares = [int(share) for share in re.findall(r'<w:gridCol w:w="(\d+)"', xml)]
+def _table(
+    made: Table, shares: Sequence[float], width: int, small: bool, caption: str, link: Callable[[str], str]
+) -> str:
+    """A table's element, `width` across: its rows are never split between pages and, if they are few, kept on one page; of more the
+    first stay with the caption. The last row stays with the note below."""
+    look = '<w:tblLook w:firstRow="1" w:lastRow="0" w:firstColumn="0" w:lastColumn="0" w:noHBand="0" w:noVBand="0" w:val="0020"/>'
+    size = "Small" if small else ""
+    sides = ["right" if c.numeric else "left" for c in made.columns]
+    many = 1 + len(made.cells) > SHORT
+
+    def row(place: int, texts: Sequence[str]) -> str:
+        kept = "" if many and FIRST <= place < len(made.cells) else "<w:keepNext/>"
+        head, kind = ('<w:tblHeader w:val="on"/>', "Heading") if place == 0 else ("", "Text")
+        cells = "".join(
+            f'<w:tc><w:tcPr/><w:p><w:pPr><w:pStyle w:val="Table{kind}{size}"/>{kept}<w:jc w:val="{side}"/></w:pPr>'
+            f"{_runs(text, link)}</w:p></w:tc>"
+            for text, side in zip(texts, sides, strict=True)
+        )
+        return f"<w:tr><w:trPr><w:cantSplit/>{head}</w:trPr>{cells}</w:tr>"
+
     grid = "".join(f'<w:gridCol w:w="{round(share * width / sum(shares))}"/>' for share in shares)
-    xml = re.sub(r"<w:tblGrid>.*?</w:tblGrid>", f"<w:tblGrid>{grid}</w:tblGrid>", xml, flags=re.DOTALL)
-    xml = re.sub(r"<w:tblW [^>]*>", f'<w:tblW w:type="dxa" w:w="{width}"/>', xml)
-    xml = xml.replace("<w:tr><w:trPr>", "<w:tr><w:trPr><w:cantSplit/>")
-    xml = re.sub(r"<w:tr>(?!<w:trPr>)", "<w:tr><w:trPr><w:cantSplit/></w:trPr>", xml)
-    head, *rows = xml.split("<w:tr>")
-    kept = [
-        _kept(row) if len(rows) <= SHORT or place < FIRST or place == len(rows) - 1 else row
-        for place, row in enumerate(rows)
-    ]
-    return "<w:tr>".join([head, *kept])
+    return (
+        f'<w:tbl><w:tblPr><w:tblStyle w:val="Table"/><w:tblW w:type="dxa" w:w="{width}"/><w:tblLayout w:type="fixed"/>'
+        f'{look}<w:tblCaption w:val="{html.escape(caption)}"/></w:tblPr>'
+        f"<w:tblGrid>{grid}</w:tblGrid>"
+        + "".join(row(place, texts) for place, texts in enumerate([[c.name for c in made.columns], *made.cells]))
+        + "</w:tbl>"
+    )
 
 
-def _kept(row: str) -> str:
-    """A table's row that stays on the page of the next."""
-    return re.sub(r'(<w:pStyle w:val="Table\w+" ?/>)', r"\1<w:keepNext/>", row)
+def _runs(text: str, link: Callable[[str], str]) -> str:
+    """A cell's words, or the site of the address it begins with as a link."""
+    url = address(text)
+    words = html.escape(domain(url) if url else text, quote=False)
+    look = '<w:rPr><w:rStyle w:val="Hyperlink"/></w:rPr>' if url else ""
+    run = f'<w:r>{look}<w:t xml:space="preserve">{words}</w:t></w:r>'
+    return f'<w:hyperlink r:id="{link(url)}">{run}</w:hyperlink>' if url else run
 
 
 _HEADING = re.compile(
