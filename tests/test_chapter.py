@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import report_project
-from helpers import chapter, figures
+from helpers import chapter, estimation, figures
 from helpers.errors import AssessError
 
 LONG = pd.DataFrame({"year": [2019, 2020], "group": ["neither"] * 2, "value": [1.0, 2.0]})
@@ -72,6 +72,10 @@ def test_a_chapter_is_written_whole_at_the_end(root, capsys):
     assert len((target / "effects.csv").read_text().splitlines()) == 2
     assert (target / "claims.csv").is_file() and (target / "note.md").read_text() == "words"
     assert [p.name for p in target.parent.iterdir()] == ["02_programme"]
+
+
+def test_effects_have_the_columns_the_estimators_give():
+    assert chapter.EFFECT_COLUMNS == estimation.COLUMNS
 
 
 def test_finishing_again_replaces_all_but_the_executed_notebook(root):

@@ -1,4 +1,4 @@
-"""Duties: gaps, slopes and exact tests, by hand and against other implementations."""
+"""Duties, gaps and inspections: gaps, slopes and exact tests, by hand and against other implementations."""
 
 import math
 from types import SimpleNamespace
@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 import real_tables
-from helpers import duties
+from helpers import duties, gaps, inspections
 from helpers.errors import AssessError
 
 
 def test_gap_by_hand():
-    gap = duties.apart([4.0, 6.0, 8.0], [1.0, 2.0, 3.0, float("nan")], draws=999)
+    gap = gaps.apart([4.0, 6.0, 8.0], [1.0, 2.0, 3.0, float("nan")], draws=999)
     assert (gap.estimate, gap.one, gap.other, gap.n_one, gap.n_other) == (4.0, 6.0, 2.0, 3, 3)
     # Variances 4 and 1: standard error sqrt(5/3).
     assert gap.mde == pytest.approx(2.8016 * math.sqrt(5 / 3))
@@ -24,33 +24,33 @@ def test_gap_by_hand():
 
 def test_gap_needs_two_councils():
     with pytest.raises(AssessError, match="two councils"):
-        duties.apart([1.0], [1.0, 2.0])
+        gaps.apart([1.0], [1.0, 2.0])
 
 
 def test_exact_order_by_hand():
     # Two of four councils, at levels 0, 1, 2 and 2: six equally likely pairs. The pair at 2 and 2 scores 4, its
     # complement
     # 1, the centre is 2.5, so two pairs are as far out.
-    assert duties.exact_order([0, 0, 2], [1, 1, 0]) == pytest.approx(2 / 6)
-    assert duties.exact_order([1, 1, 1], [1, 1, 1]) == 1.0
+    assert inspections.exact_order([0, 0, 2], [1, 1, 0]) == pytest.approx(2 / 6)
+    assert inspections.exact_order([1, 1, 1], [1, 1, 1]) == 1.0
 
 
 def test_exact_order_with_two_levels_is_fisher():
     from scipy import stats
 
     # Equal groups, where the two definitions of "as extreme" agree.
-    assert duties.exact_order([7, 2], [3, 6]) == pytest.approx(stats.fisher_exact([[7, 2], [3, 6]]).pvalue)
+    assert inspections.exact_order([7, 2], [3, 6]) == pytest.approx(stats.fisher_exact([[7, 2], [3, 6]]).pvalue)
 
 
 def test_exact_order_needs_two_groups():
     with pytest.raises(AssessError, match="both groups"):
-        duties.exact_order([1, 2], [0, 0])
+        inspections.exact_order([1, 2], [0, 0])
 
 
 def test_lowest_and_what_could_be_found():
     from scipy import stats
 
-    made = duties.exact_lowest(5, 23, 19, 72)
+    made = inspections.exact_lowest(5, 23, 19, 72)
     assert made.p == pytest.approx(stats.fisher_exact([[5, 18], [19, 53]]).pvalue)
     assert (round(made.one, 1), round(made.other, 1)) == (21.7, 26.4)
     assert made.found_below < made.other < made.found_above
@@ -75,7 +75,7 @@ def test_stratified_by_hand():
         "E": (no, 0, 1),
         "F": (no, float("nan"), 3),
     }
-    gap, p = duties.stratified(_frame(rows), draws=1999)
+    gap, p = inspections.stratified(_frame(rows), draws=1999)
     # One grade worse within each stratum; 1/3 * 1/2 of the ways to deal are as far out (and none in the other
     # direction).
     assert gap == pytest.approx(1.0)
@@ -141,8 +141,8 @@ def test_gap_before_signing_by_hand(monkeypatch):
             }
             for y in range(2018, 2024)
         ]
-    monkeypatch.setattr(duties.panel, "series", lambda name: pd.DataFrame(rows))
-    made = duties.before_signing("timeliness", draws=99)
+    monkeypatch.setattr(gaps.panel, "series", lambda name: pd.DataFrame(rows))
+    made = gaps.before_signing("timeliness", draws=99)
     # A is 15 below the others' mean of 65 in 2018 to 2020, B 25 below in 2019 to 2021; years in common drop out.
     assert made.estimate == pytest.approx(-20.0)
     assert (made.n_one, made.n_other) == (2, 2)
@@ -151,8 +151,8 @@ def test_gap_before_signing_by_hand(monkeypatch):
 def test_borders_share_points(monkeypatch):
     square = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
     shapes = {"A": [square], "B": [[(x + 1, y) for x, y in square]], "C": [[(x + 5, y) for x, y in square]]}
-    monkeypatch.setattr(duties.maps, "boundaries", lambda: shapes)
-    assert duties.borders() == [("A", "B")]
+    monkeypatch.setattr(gaps.maps, "boundaries", lambda: shapes)
+    assert gaps.borders() == [("A", "B")]
 
 
 class Book:
@@ -177,22 +177,22 @@ def test_a_band_is_the_simultaneous_one():
 
 def test_levels_are_of_the_year_asked_for():
     real_tables.ensure()
-    assert duties.check_year(2023) == 2023
+    assert gaps.check_year(2023) == 2023
     with pytest.raises(AssessError, match=r"latest=2022: expected one of 2023, 2024"):
-        duties.check_year(2022)
-    made = {(x.name, x.year): x for x in duties.levels(2023, draws=9)}
-    frame = duties.panel.series("timeliness", years=(2023, 2023))
+        gaps.check_year(2022)
+    made = {(x.name, x.year): x for x in gaps.levels(2023, draws=9)}
+    frame = gaps.panel.series("timeliness", years=(2023, 2023))
     mine = frame[frame["group"] == "safety_valve"]["value"].mean()
     assert made["timeliness", 2023].gap.one == pytest.approx(mine)
     assert {year for _, year in made} <= {2022, 2023} and "appeal_rate_new" not in {name for name, _ in made}
-    later = [(x.name, x.year) for x in duties.levels(2024, draws=9)]
+    later = [(x.name, x.year) for x in gaps.levels(2024, draws=9)]
     assert later[2:4] == [("over_a_year", 2023), ("over_a_year", 2024)] and later[-1] == ("appeal_rate_new", 2024)
 
 
 def test_a_level_is_recorded_by_year_and_as_the_latest():
-    gap = duties.apart([4.0, 6.0], [1.0, 2.0], draws=9)
+    gap = gaps.apart([4.0, 6.0], [1.0, 2.0], draws=9)
     book = Book()
-    duties.record_levels(book, [duties.Level("x", "X", "pp", year, "s", gap) for year in (2022, 2023)])
+    gaps.record_levels(book, [gaps.Level("x", "X", "pp", year, "s", gap) for year in (2022, 2023)])
     assert {key.split(".")[3] for key in book.facts if key.startswith("duties.level.x.")} == {"2022", "2023", "latest"}
     assert book.facts["duties.level.count"][0] == 2
 
@@ -216,11 +216,11 @@ def test_englands_figures_are_said_in_one_phrase(monkeypatch):
 
 def test_all_inspections_after_signing_are_called_all():
     real_tables.ensure()
-    frame = duties.inspections()
+    frame = inspections.inspections()
     mine = (frame["group"] == "safety_valve") & frame["grade"].notna()
     for after, said in ((True, "all"), (False, str(int(mine.sum()) - 1))):
         book, changed = Book(), frame.assign(after=mine)
         if not after:
             changed.loc[mine[mine].index[0], "after"] = False
-        duties.record_inspections(book, changed)
+        inspections.record_inspections(book, changed)
         assert book.facts["duties.inspections.after_of"][0] == said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,13 @@ def test_what_is_public_says_what_it_does(path: Path) -> None:
 def test_a_function_without_a_docstring_is_found() -> None:
     text = "def f(): ...\n\ndef _g(): ...\n\nclass A:\n    'A.'\n    def h(self): ...\n    def _i(self): ...\n"
     assert undocumented(text) == ["f", "A.h"]
+
+
+def test_the_architecture_names_every_module() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", text[text.index("## Modules of") :]))
+    modules = {path.stem for path in (ROOT / "src" / "helpers").glob("[!_]*.py")}
+    assert len(modules) > 50 and not modules - named
 
 
 def test_a_notebook_diff_shows_what_would_be_committed() -> None:

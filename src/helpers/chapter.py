@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+#: Those of `estimation.COLUMNS`, kept here too so that starting a chapter does not import the estimators.
 EFFECT_COLUMNS = (
     "outcome",
     "estimator",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from helpers import documents, double_coding, measures, panel
 
@@ -44,46 +44,26 @@ def coverage(book: Book, frame: pd.DataFrame) -> None:
 def conditions(book: Book, matrix: pd.DataFrame, by_category: pd.DataFrame) -> None:
     """documents.conditions.* and documents.category.CATEGORY.councils: councils counted on strong and middle documents."""
     held = documents.table("conditions")
-    firm_matrix = documents.condition_matrix(weak=False)
-    book.fact(
-        "documents.conditions.firm_councils",
-        int(firm_matrix.sum(axis=1).gt(0).sum()),
-        "count",
-        n=len(matrix),
-        sources=["conditions"],
+    n, sources = len(matrix), ["conditions"]
+    with_any, with_firm = (
+        int(counted.sum(axis=1).gt(0).sum()) for counted in (matrix, documents.condition_matrix(weak=False))
     )
-    book.fact("documents.conditions.n", len(held), "count", sources=["conditions"])
-    book.fact("documents.conditions.categories", int((matrix.sum() > 0).sum()), "count", sources=["conditions"])
-    book.fact(
-        "documents.conditions.councils",
-        int(matrix.sum(axis=1).gt(0).sum()),
-        "count",
-        n=len(matrix),
-        sources=["conditions"],
-    )
+    book.fact("documents.conditions.firm_councils", with_firm, "count", n=n, sources=sources)
+    book.fact("documents.conditions.n", len(held), "count", sources=sources)
+    book.fact("documents.conditions.categories", int((matrix.sum() > 0).sum()), "count", sources=sources)
+    book.fact("documents.conditions.councils", with_any, "count", n=n, sources=sources)
     numbered = held[held["target_number"] != ""]
     firm_rows = int(numbered["grade"].isin(_FIRM).sum())
-    book.fact("documents.conditions.numbers", len(numbered), "count", n=len(held), sources=["conditions"])
-    book.fact("documents.conditions.numbers.firm", firm_rows, "count", n=len(numbered), sources=["conditions"])
+    book.fact("documents.conditions.numbers", len(numbered), "count", n=len(held), sources=sources)
+    book.fact("documents.conditions.numbers.firm", firm_rows, "count", n=len(numbered), sources=sources)
     for row in by_category.itertuples():
-        book.fact(
-            f"documents.category.{row.category}.councils", int(row.firm), "count", n=len(matrix), sources=["conditions"]
-        )
-    top = by_category.head(3)
-    for place, row in zip(("first", "second", "third"), top.itertuples(), strict=True):
-        book.fact(f"documents.category.{place}", str(row.category_words).lower(), sources=["conditions"])
-        book.fact(f"documents.category.{place}.councils", int(row.firm), "count", n=len(matrix), sources=["conditions"])
+        book.fact(f"documents.category.{row.category}.councils", int(row.firm), "count", n=n, sources=sources)
+    for place, row in zip(("first", "second", "third"), by_category.head(3).itertuples(), strict=True):
+        book.fact(f"documents.category.{place}", str(row.category_words).lower(), sources=sources)
+        book.fact(f"documents.category.{place}.councils", int(row.firm), "count", n=n, sources=sources)
     firm = by_category.set_index("category")["firm"]
-    book.fact(
-        "documents.governance.councils", int(firm["governance_data"]), "count", n=len(matrix), sources=["conditions"]
-    )
-    book.fact(
-        "documents.decisions.councils",
-        int(firm["ehcp_decision_making"]),
-        "count",
-        n=len(matrix),
-        sources=["conditions"],
-    )
+    for name, category in (("governance", "governance_data"), ("decisions", "ehcp_decision_making")):
+        book.fact(f"documents.{name}.councils", int(firm[category]), "count", n=n, sources=sources)
 
 
 def promises(book: Book, frame: pd.DataFrame, followed: pd.DataFrame) -> None:
@@ -105,129 +85,9 @@ def promises(book: Book, frame: pd.DataFrame, followed: pd.DataFrame) -> None:
     book.fact("documents.promises.weak", len(frame_all) - len(frame), "count", sources=sources)
     # FAM-02 joins a statement that can be judged (many cannot hit targets) to one that cannot (rewards cutting).
     book.fact("documents.fam_02.halves_judged", 1, "count", n=2, sources=sources)
-    requests = documents.promise(frame, "Torbay", "requests")
-    book.fact(
-        "documents.promise.torbay.requests.latest",
-        requests["latest"],
-        "count",
-        digits=0,
-        sources=[measures.get("requests").source],
-        years=str(requests["latest_year"]),
-    )
-    book.fact(
-        "documents.promise.torbay.requests.base",
-        requests["base"],
-        "count",
-        digits=0,
-        sources=[measures.get("requests").source],
-        years=str(requests["base_year"]),
-    )
-    book.fact("documents.promise.torbay.requests.year", str(requests["latest_year"]))
-    book.fact(
-        "documents.promise.torbay.requests.over",
-        requests["latest"] - requests["promised"],
-        "per month",
-        digits=0,
-        sources=[measures.get("requests").source],
-    )
-    plans = documents.promise(frame, "Torbay", "plans", number=True)
-    book.fact(
-        "documents.promise.torbay.plans.latest",
-        plans["latest"],
-        "count",
-        sources=[measures.get("plans").source],
-        years=str(plans["latest_year"]),
-    )
-    book.fact(
-        "documents.promise.torbay.plans.over",
-        plans["latest"] - plans["promised"],
-        "count",
-        sources=[measures.get("plans").source],
-    )
-    ceased = documents.promise(frame, "Torbay", "ceased_plans")
-    book.fact(
-        "documents.promise.torbay.ceased.latest",
-        ceased["latest"],
-        "count",
-        sources=[measures.get("ceased_plans").source],
-        years=str(ceased["latest_year"]),
-    )
-    book.fact(
-        "documents.promise.torbay.ceased.base",
-        ceased["base"],
-        "count",
-        sources=[measures.get("ceased_plans").source],
-        years=str(ceased["base_year"]),
-    )
-    book.fact("documents.promise.torbay.ceased.base_year", str(ceased["base_year"]))
-    special = documents.promise(frame, "Torbay", "special_share")
-    book.fact(
-        "documents.promise.torbay.special.change",
-        special["council_change"],
-        "pp",
-        sources=[measures.get("plans").source],
-    )
+    _torbay_promises(book, frame)
     _torbay(book)
-    kent = documents.promise(frame, "Kent", "plans_special_independent")
-    book.fact(
-        "documents.promise.kent.independent.change",
-        kent["council_change"],
-        "%",
-        sources=[measures.get("plans").source],
-        years=(kent["base_year"], kent["latest_year"]),
-    )
-    book.fact(
-        "documents.promise.kent.independent.england",
-        kent["england_change"],
-        "%",
-        sources=[measures.get("plans").source],
-        years=(kent["base_year"], kent["latest_year"]),
-    )
-    book.fact(
-        "documents.promise.kent.independent.gap",
-        kent["council_change"] - kent["england_change"],
-        "pp",
-        sources=[measures.get("plans").source],
-    )
-    barnsley = documents.promise(frame, "Barnsley", "plans")
-    book.fact(
-        "documents.promise.barnsley.plans",
-        barnsley["latest"],
-        "count",
-        sources=[measures.get("plans").source],
-        years=str(barnsley["latest_year"]),
-    )
-    book.fact("documents.promise.barnsley.forecast", barnsley["promised"], "count", sources=["trajectories"])
-    book.fact(
-        "documents.promise.barnsley.over",
-        barnsley["latest"] - barnsley["promised"],
-        "count",
-        sources=[measures.get("plans").source, "trajectories"],
-    )
-    rotherham = documents.promise(frame, "Rotherham", "plans")
-    book.fact(
-        "documents.promise.rotherham.plans.change",
-        rotherham["council_change"],
-        "%",
-        sources=[measures.get("plans").source],
-        years=(rotherham["base_year"], rotherham["latest_year"]),
-    )
-    book.fact(
-        "documents.promise.rotherham.plans.england",
-        rotherham["england_change"],
-        "%",
-        sources=[measures.get("plans").source],
-        years=(rotherham["base_year"], rotherham["latest_year"]),
-    )
-    haringey = documents.promise(frame, "Haringey", "plans")
-    book.fact("documents.promise.haringey.plans.aim", haringey["promised"], "count", sources=["trajectories"])
-    book.fact(
-        "documents.promise.haringey.plans.change",
-        haringey["latest"] - haringey["base"],
-        "count",
-        sources=[measures.get("plans").source],
-        years=(haringey["base_year"], haringey["latest_year"]),
-    )
+    _other_promises(book, frame)
     for row in followed.itertuples():
         book.fact(f"documents.followed.{row.category}.with", row.with_pct, "%", n=int(row.with_n), digits=0)
         book.fact(f"documents.followed.{row.category}.without", row.without_pct, "%", n=int(row.without_n), digits=0)
@@ -236,50 +96,81 @@ def promises(book: Book, frame: pd.DataFrame, followed: pd.DataFrame) -> None:
         book.fact(f"documents.followed.{row.category}.left_out", str(row.left_out))
 
 
+def _told(
+    book: Book, name: str, value: float, unit: str, measure: str, years: Any = None, digits: int | None = None
+) -> None:
+    """documents.promise.NAME, a figure of `measure`'s publisher."""
+    source = measures.get(measure).source
+    book.fact(f"documents.promise.{name}", value, unit, digits=digits, sources=[source], years=years)
+
+
+def _torbay_promises(book: Book, frame: pd.DataFrame) -> None:
+    """What Torbay promised on requests, plans, plans that end and special schools, and what came of it."""
+    requests = documents.promise(frame, "Torbay", "requests")
+    latest, base = str(requests["latest_year"]), str(requests["base_year"])
+    _told(book, "torbay.requests.latest", requests["latest"], "count", "requests", latest, digits=0)
+    _told(book, "torbay.requests.base", requests["base"], "count", "requests", base, digits=0)
+    book.fact("documents.promise.torbay.requests.year", latest)
+    over = requests["latest"] - requests["promised"]
+    _told(book, "torbay.requests.over", over, "per month", "requests", digits=0)
+    plans = documents.promise(frame, "Torbay", "plans", number=True)
+    _told(book, "torbay.plans.latest", plans["latest"], "count", "plans", str(plans["latest_year"]))
+    _told(book, "torbay.plans.over", plans["latest"] - plans["promised"], "count", "plans")
+    ceased = documents.promise(frame, "Torbay", "ceased_plans")
+    latest, base = str(ceased["latest_year"]), str(ceased["base_year"])
+    _told(book, "torbay.ceased.latest", ceased["latest"], "count", "ceased_plans", latest)
+    _told(book, "torbay.ceased.base", ceased["base"], "count", "ceased_plans", base)
+    book.fact("documents.promise.torbay.ceased.base_year", base)
+    special = documents.promise(frame, "Torbay", "special_share")
+    _told(book, "torbay.special.change", special["council_change"], "pp", "plans")
+
+
 def _torbay(book: Book) -> None:
     """Torbay's refusal rate and appeals from open data, for the minutes' claims."""
-    rows = {
-        name: panel.series(name).query("la_name == 'Torbay'").dropna(subset=["value"]).set_index("year")["value"]
+    refusals, appeals = (
+        panel.series(name).query("la_name == 'Torbay'").dropna(subset=["value"]).set_index("year")["value"]
         for name in ("refusal_to_assess", "appeals")
-    }
-    refusals, appeals = rows["refusal_to_assess"], rows["appeals"]
-    source = {name: measures.get(name).source for name in rows}
+    )
     after = refusals[refusals.index >= 2022]
-    book.fact(
-        "documents.promise.torbay.refusal.peak",
-        after.max(),
-        "%",
-        sources=[source["refusal_to_assess"]],
-        years=str(after.idxmax()),
-    )
-    book.fact("documents.promise.torbay.refusal.peak_year", str(after.idxmax()))
-    book.fact(
-        "documents.promise.torbay.refusal.latest",
-        refusals.iloc[-1],
-        "%",
-        sources=[source["refusal_to_assess"]],
-        years=str(refusals.index[-1]),
-    )
-    book.fact("documents.promise.torbay.refusal.latest_year", str(refusals.index[-1]))
+    peak, latest = str(after.idxmax()), str(refusals.index[-1])
+    _told(book, "torbay.refusal.peak", after.max(), "%", "refusal_to_assess", peak)
+    book.fact("documents.promise.torbay.refusal.peak_year", peak)
+    _told(book, "torbay.refusal.latest", refusals.iloc[-1], "%", "refusal_to_assess", latest)
+    book.fact("documents.promise.torbay.refusal.latest_year", latest)
     england = float(panel.england("refusal_to_assess", int(after.idxmax())))
-    book.fact(
-        "documents.promise.torbay.refusal.england",
-        england,
-        "%",
-        sources=[source["refusal_to_assess"]],
-        years=str(after.idxmax()),
-    )
-    base = appeals[2022]
-    book.fact(
-        "documents.promise.torbay.appeals.latest",
-        appeals.iloc[-1],
-        "count",
-        sources=[source["appeals"]],
-        years=str(appeals.index[-1]),
-    )
-    book.fact("documents.promise.torbay.appeals.year", str(appeals.index[-1]))
-    book.fact("documents.promise.torbay.appeals.base", base, "count", sources=[source["appeals"]], years="2022")
+    _told(book, "torbay.refusal.england", england, "%", "refusal_to_assess", peak)
+    latest = str(appeals.index[-1])
+    _told(book, "torbay.appeals.latest", appeals.iloc[-1], "count", "appeals", latest)
+    book.fact("documents.promise.torbay.appeals.year", latest)
+    _told(book, "torbay.appeals.base", appeals[2022], "count", "appeals", "2022")
     book.fact("documents.promise.torbay.appeals.base_year", "2022")
+
+
+def _other_promises(book: Book, frame: pd.DataFrame) -> None:
+    """What Kent, Barnsley, Rotherham and Haringey promised or expected on plans, and what came of it."""
+    kent = documents.promise(frame, "Kent", "plans_special_independent")
+    change, england = kent["council_change"], kent["england_change"]
+    years = (kent["base_year"], kent["latest_year"])
+    _told(book, "kent.independent.change", change, "%", "plans", years)
+    _told(book, "kent.independent.england", england, "%", "plans", years)
+    _told(book, "kent.independent.gap", change - england, "pp", "plans")
+    barnsley = documents.promise(frame, "Barnsley", "plans")
+    _told(book, "barnsley.plans", barnsley["latest"], "count", "plans", str(barnsley["latest_year"]))
+    book.fact("documents.promise.barnsley.forecast", barnsley["promised"], "count", sources=["trajectories"])
+    book.fact(
+        "documents.promise.barnsley.over",
+        barnsley["latest"] - barnsley["promised"],
+        "count",
+        sources=[measures.get("plans").source, "trajectories"],
+    )
+    rotherham = documents.promise(frame, "Rotherham", "plans")
+    years = (rotherham["base_year"], rotherham["latest_year"])
+    _told(book, "rotherham.plans.change", rotherham["council_change"], "%", "plans", years)
+    _told(book, "rotherham.plans.england", rotherham["england_change"], "%", "plans", years)
+    haringey = documents.promise(frame, "Haringey", "plans")
+    years = (haringey["base_year"], haringey["latest_year"])
+    book.fact("documents.promise.haringey.plans.aim", haringey["promised"], "count", sources=["trajectories"])
+    _told(book, "haringey.plans.change", haringey["latest"] - haringey["base"], "count", "plans", years)
 
 
 def _counted(book: Book, name: str, frame: pd.DataFrame) -> None:

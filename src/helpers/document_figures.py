@@ -47,6 +47,38 @@ def _grid(rows: int, columns: int, height: float, key: float) -> tuple[Figure, A
     return figure, grid[1:], grid[0][0]
 
 
+def _panels(names: list[str], columns: int, height: float) -> tuple[Figure, list[tuple[str, Axes]], Axes]:
+    """A figure with a panel for each name, in order, under a strip for the legend; places left over stay empty."""
+    figure, grid, strip = _grid(math.ceil(len(names) / columns), columns, height, 0.5)
+    panels = list(grid.flat)
+    for spare in panels[len(names) :]:
+        spare.set_axis_off()
+    return figure, list(zip(names, panels, strict=False)), strip
+
+
+def _sample(words: str, marker: str, size: float, **look: Any) -> Any:
+    """A marker without a line, for a legend."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], linestyle="", marker=marker, markersize=size, label=words, **look)
+
+
+def _gross(size: float) -> Any:
+    """What a plum edge says, for a legend."""
+    look = {"markerfacecolor": "white", "markeredgecolor": figures.PLUM}
+    return _sample("Edged plum: before DfE payments", "o", size, **look)
+
+
+def _faint(size: float, colour: str = figures.MUTED) -> Any:
+    """What a faint marker says, for a legend."""
+    return _sample("Faint: weak grade", "o", size, color=colour, alpha=0.4)
+
+
+def _official(size: float, width: float) -> Any:
+    """What a dash says, for a legend."""
+    return _sample("Return to DfE", "_", size, markeredgewidth=width, color=figures.INK)
+
+
 def _key(strip: Axes, handles: list[Any], columns: int) -> None:
     legend = strip.legend(
         handles=handles,
@@ -145,15 +177,10 @@ def plan_outturn(
     `joins(council, basis, basis)` says whether two outturns may be joined; plans and forecasts join only within one document.
     A panel without figures says so. Each panel has its own scale.
     """
-    rows = math.ceil(len(names) / columns)
-    figure, grid, strip = _grid(rows, columns, 0.97, 0.5)  # eight rows and a heading fit a page
+    figure, panels, strip = _panels(names, columns, 0.97)  # eight rows and a heading fit a page
     first, last = int(min(frame["year"].min(), 2019)), int(frame["year"].max())
     held = _by_panel(frame)
-    for position, axes in enumerate(grid.flat):
-        if position >= len(names):
-            axes.set_axis_off()
-            continue
-        name = names[position]
+    for position, (name, axes) in enumerate(panels):
         axes.set_title(name, fontsize=8.5 if len(name) <= 18 else 7.3 if len(name) <= 24 else 6.4, pad=2)
         part = held.get(name, [])
         if name in official:
@@ -238,51 +265,13 @@ def _join_outturns(axes: Axes, rows: list[_Row], joins: Any) -> None:
 
 
 def _legend(strip: Axes, official: bool) -> None:
-    from matplotlib.lines import Line2D
-
     handles = [
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker=m,
-            markersize=5.5,
-            markerfacecolor=f,
-            markeredgecolor=figures.BLUE if k != "forecast" else "white",
-            label=w,
-        )
+        _sample(w, m, 5.5, markerfacecolor=f, markeredgecolor=figures.BLUE if k != "forecast" else "white")
         for k, (m, f, w) in KINDS.items()
     ]
-    handles.append(
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker="o",
-            markersize=5.5,
-            markerfacecolor="white",
-            markeredgecolor=figures.PLUM,
-            label="Edged plum: before DfE payments",
-        )
-    )
-    handles.append(
-        Line2D(
-            [], [], linestyle="", marker="o", markersize=5.5, color=figures.MUTED, alpha=0.4, label="Faint: weak grade"
-        )
-    )
+    handles += [_gross(5.5), _faint(5.5)]
     if official:
-        handles.append(
-            Line2D(
-                [],
-                [],
-                linestyle="",
-                marker="_",
-                markersize=9,
-                markeredgewidth=1.6,
-                color=figures.INK,
-                label="Return to DfE",
-            )
-        )
+        handles.append(_official(9, 1.6))
     _key(strip, handles, 3)
 
 
@@ -293,16 +282,12 @@ def vintage_fans(frame: pd.DataFrame, official: dict[str, tuple[int, float]], co
     from matplotlib.lines import Line2D
 
     names = sorted(frame["council"].unique())
-    rows = math.ceil(len(names) / columns)
-    figure, grid, strip = _grid(rows, columns, 1.75, 0.5)
+    figure, panels, strip = _panels(names, columns, 1.75)
     colours = matplotlib.colormaps["YlGnBu"]
     begin, end = frame["reported_mid"].min(), frame["reported_mid"].max()
-    for position, axes in enumerate(grid.flat):
-        if position >= len(names):
-            axes.set_axis_off()
-            continue
-        part = frame[frame["council"] == names[position]]
-        axes.set_title(names[position], fontsize=9.5)
+    for name, axes in panels:
+        part = frame[frame["council"] == name]
+        axes.set_title(name, fontsize=9.5)
         for (when, *_), group in part[part["kind"] != "actual"].groupby(["reported_mid", "doc_id", "basis", "kind"]):
             shade = colours(0.25 + 0.7 * float((when - begin) / (end - begin)))
             marker = KINDS[str(group["kind"].iloc[0])][0]
@@ -313,8 +298,8 @@ def vintage_fans(frame: pd.DataFrame, official: dict[str, tuple[int, float]], co
         axes.plot(
             actual["year"], actual["value_m"], linestyle="", marker="s", markersize=4.5, color=figures.BLUE, zorder=3
         )
-        if names[position] in official:
-            year, value = official[names[position]]
+        if name in official:
+            year, value = official[name]
             axes.plot([year], [value], marker="_", markersize=10, color=figures.INK, markeredgewidth=1.8, zorder=4)
         low, high = int(part["year"].min()), int(part["year"].max())
         axes.set_xlim(low - 0.6, high + 0.6)
@@ -329,40 +314,11 @@ def vintage_fans(frame: pd.DataFrame, official: dict[str, tuple[int, float]], co
         for s, y in zip((0.25, 0.95), years, strict=True)
     ]
     handles += [
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker="D",
-            markersize=5,
-            markerfacecolor="white",
-            markeredgecolor=figures.MUTED,
-            label="Plan",
-        ),
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker="o",
-            markersize=5,
-            markerfacecolor="white",
-            markeredgecolor=figures.PLUM,
-            label="Edged plum: before DfE payments",
-        ),
-        Line2D([], [], linestyle="", marker="s", markersize=5, color=figures.BLUE, label="Outturn"),
-        Line2D(
-            [], [], linestyle="", marker="o", markersize=5, color=figures.MUTED, alpha=0.4, label="Faint: weak grade"
-        ),
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker="_",
-            markersize=10,
-            markeredgewidth=1.8,
-            color=figures.INK,
-            label="Return to DfE",
-        ),
+        _sample("Plan", "D", 5, markerfacecolor="white", markeredgecolor=figures.MUTED),
+        _gross(5),
+        _sample("Outturn", "s", 5, color=figures.BLUE),
+        _faint(5),
+        _official(10, 1.8),
     ]
     _key(strip, handles, 4)
     return figure
@@ -435,7 +391,6 @@ def acts(frame: pd.DataFrame) -> Figure:
     Colour and marker say who acted (ACTORS); acts found in weak documents alone are faint.
     """
     import pandas as pd
-    from matplotlib.lines import Line2D
 
     figure, grid, strip = _grid(1, 1, 0.7 + 0.25 * len(frame), 0.42)
     axes = grid[0][0]
@@ -452,12 +407,8 @@ def acts(frame: pd.DataFrame) -> Figure:
         end = record["start"] if pd.isna(record["end"]) else record["end"]
         axes.annotate(record["label"], (record["start"] if late else end, place), xytext=(-8 if late else 8, 0), textcoords="offset points",
                       va="center", ha="right" if late else "left", fontsize=8.6, annotation_clip=False)  # fmt: skip
-    handles = [
-        Line2D([], [], linestyle="", marker=m, markersize=6, color=c, label=words) for c, m, words in ACTORS.values()
-    ]
-    handles.append(
-        Line2D([], [], linestyle="", marker="o", markersize=6, color=figures.BLUE, alpha=0.4, label="Faint: weak grade")
-    )
+    handles = [_sample(words, marker, 6, color=colour) for colour, marker, words in ACTORS.values()]
+    handles.append(_faint(6, figures.BLUE))
     _key(strip, handles, 2)
     axes.set_xlim(first, last)
     axes.set_ylim(len(frame) - 0.4, -0.6)

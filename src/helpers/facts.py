@@ -8,7 +8,7 @@ import difflib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -370,8 +370,3 @@ def policy(path: Path) -> list[Fact]:
             )
             found.append(fact)
     return found
-
-
-def with_cell(fact: Fact, notebook: str, cell: int | None) -> Fact:
-    """The same fact, marked with where it was recorded."""
-    return replace(fact, notebook=notebook, cell=cell)
