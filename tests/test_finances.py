@@ -41,10 +41,11 @@ def deal(**changes):
 def rows(*payments):
     """Payments as the evidence table holds them: (last year, row type, planned, actual)."""
     frame = pd.DataFrame(payments, columns=["last_year", "row_type", "planned_payment", "actual_payment"])
-    return frame.astype({"last_year": "Int64", "planned_payment": float, "actual_payment": float})
+    typed = frame.astype({"last_year": "Int64", "planned_payment": float, "actual_payment": float})
+    return typed.to_dict("records")
 
 
-NONE, NO_REPORTS = rows(), pd.DataFrame({"year": [], "value": []})
+NONE, NO_REPORTS = rows(), []
 NAN = float("nan")
 
 
@@ -202,9 +203,9 @@ def test_a_councils_own_paper_counts_though_the_payments_table_lacks_it(paid):
 def test_nothing_is_counted_twice():
     made = rows((2022, "annual", 11.6, 11.6), (2023, "part-year", NAN, 0.875), (2024, "cumulative", NAN, 12.0))
     assert finances._low(deal(first_payment=11.6), made, NO_REPORTS) == (12.0, True)
-    assert finances._low(deal(first_payment=11.6), made.head(2), NO_REPORTS) == pytest.approx((12.475, False))
-    again = pd.DataFrame({"year": [2022, 2023], "value": [11.6, 3.0]})
-    assert finances._low(deal(first_payment=11.6), made.head(2), again) == pytest.approx((14.6, False))
+    assert finances._low(deal(first_payment=11.6), made[:2], NO_REPORTS) == pytest.approx((12.475, False))
+    again = [{"year": 2022, "value": 11.6}, {"year": 2023, "value": 3.0}]
+    assert finances._low(deal(first_payment=11.6), made[:2], again) == pytest.approx((14.6, False))
 
 
 def test_later_and_undated_payments_are_not_counted():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from helpers import evidence, panel, paths, programme
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from helpers import protocol
+
+Row = dict[str, Any]
 
 #: The last year end with a balance for nearly every council.
 BALANCE_YEAR = 2024
@@ -93,44 +96,50 @@ def _mark() -> tuple[tuple[str, int], ...]:
     return tuple((path.name, path.stat().st_mtime_ns) for path in tables)
 
 
+@dataclass(frozen=True)
+class _Papers:
+    """What the readings rest on: the agreements, their rows of payments and of reports (`_reported`) by la_code, and the
+    most that the suspended councils can have had together (`_ceiling`)."""
+
+    deals: pd.DataFrame
+    payments: dict[str, list[Row]]
+    reports: dict[str, list[Row]]
+    ceiling: float
+
+
+@functools.lru_cache(maxsize=1)
+def _papers(mark: tuple[tuple[str, int], ...]) -> _Papers:
+    """The evidence tables as they are; not to be written to."""
+
+    def by_council(rows: pd.DataFrame) -> dict[str, list[Row]]:
+        return {str(code): part.to_dict("records") for code, part in rows.groupby("la_code")}
+
+    deals = programme.agreements()
+    suspended = deals[deals["fate"] == programme.FATES["suspended"]]
+    return _Papers(deals, by_council(evidence.load("payments")), by_council(_reported()), _ceiling(suspended))
+
+
 @functools.cache  # a chapter asks ten times, and each reading takes every council through its papers
 def _read_as(year: int, mark: tuple[tuple[str, int], ...]) -> pd.DataFrame:
-    """`_readings` of one year from the evidence tables as they are; not to be written to."""
-    deals = programme.agreements()
-    ceiling = _ceiling(deals[deals["fate"] == programme.FATES["suspended"]])
-    return _readings(year, deals, evidence.load("payments"), _reported(), ceiling)
-
-
-def _readings(
-    year: int, deals: pd.DataFrame, rows: pd.DataFrame, reports: pd.DataFrame, ceiling: float
-) -> pd.DataFrame:
-    """The columns of `paid_by` for one year, not yet held to what a later year allows."""
+    """The columns of `paid_by` for one year, not yet held to what a later year allows; not to be written to."""
     import pandas as pd
 
-    rows_of, reports_of = dict(list(rows.groupby("la_code"))), dict(list(reports.groupby("la_code")))
+    papers = _papers(mark)
     out = []
-    for deal in deals.to_dict("records"):
-        mine = rows_of.get(deal["la_code"], rows.iloc[:0])
-        low, settled = _low(deal, mine, reports_of.get(deal["la_code"], reports.iloc[:0]), year)
+    for deal in papers.deals.to_dict("records"):
+        mine = papers.payments.get(deal["la_code"], [])
+        low, settled = _low(deal, mine, papers.reports.get(deal["la_code"], []), year)
         central = high = float("nan")
         if deal["known"]:
             most = _most(deal, mine, year)
             central = low if settled else min(max(_profile(deal, mine, year=year), low), most)
             high = low if settled else max(min(_profile(deal, mine, generous=True, year=year), most), central)
-        out.append(
-            {
-                "la_code": deal["la_code"],
-                "la_name": deal["la_name"],
-                "cohort": deal["cohort"],
-                "known": deal["known"],
-                "low": low,
-                "central": central,
-                "high": high,
-            }
-        )
+        row = {name: deal[name] for name in ("la_code", "la_name", "cohort", "known")}
+        out.append(row | {"low": low, "central": central, "high": high})
     made = pd.DataFrame(out)
+    deals = papers.deals
     suspended = made["la_code"].isin(deals.loc[deals["fate"] == programme.FATES["suspended"], "la_code"])
-    return _held_to(made, suspended, ceiling)
+    return _held_to(made, suspended, papers.ceiling)
 
 
 def _ceiling(deals: pd.DataFrame) -> float:
@@ -163,47 +172,57 @@ def _reported() -> pd.DataFrame:
     return rows[made & rows["year"].notna()][["la_code", "year", "value"]]
 
 
-def _low(
-    deal: dict[str, Any], rows: pd.DataFrame, reports: pd.DataFrame, year: int = BALANCE_YEAR
-) -> tuple[float, bool]:
-    """What is known to have been paid by 31 March of `year`, and whether a running total at that very date settles it."""
-    last = rows["last_year"].fillna(9999).astype(int)
-    until = rows[rows["actual_payment"].notna() & (last <= year)]
-    running = until[until["row_type"] == "cumulative"]
-    settled = running[running["last_year"].astype(int) == year]["actual_payment"]
-    if len(settled):
-        return float(settled.max()), True
-    parts = until[until["row_type"].isin(["annual", "part-year"])]
-    years = parts.groupby(parts["last_year"].astype(int))["actual_payment"].sum().to_dict()
-    for report in reports[reports["year"].astype(int) <= year].to_dict("records"):
-        years[int(report["year"])] = max(years.get(int(report["year"]), 0.0), float(report["value"]))
-    first = deal["first_payment"]
-    if first == first and int(deal["signed_year"]) <= year:
-        years[int(deal["signed_year"])] = max(years.get(int(deal["signed_year"]), 0.0), float(first))
-    return float(max(sum(years.values()), running["actual_payment"].max() if len(running) else 0.0)), False
-
-
-def _most(deal: dict[str, Any], rows: pd.DataFrame, year: int = BALANCE_YEAR) -> float:
-    """What cannot have been passed: the agreement less payments dated later, or a running total reported later."""
-    later = rows[rows["last_year"].fillna(0).astype(int) > year]
-    due = later[later["row_type"] == "annual"][["planned_payment", "actual_payment"]].max(axis=1).fillna(0).sum()
-    running = later[later["row_type"] == "cumulative"]["actual_payment"].min()
-    most = max(float(deal["total_dfe_funding"]) - float(due), 0.0)
-    return min(most, float(running)) if running == running else most
-
-
-def _profile(deal: dict[str, Any], rows: pd.DataFrame, generous: bool = False, year: int = BALANCE_YEAR) -> float:
-    """An assumed profile of payments: so much at signing, the rest in equal yearly parts. Pounds by 31 March of `year`."""
+def _known(value: Any) -> bool:
     import pandas as pd
 
+    return not pd.isna(value)
+
+
+def _last(row: Row, missing: int) -> int:
+    return int(row["last_year"]) if _known(row["last_year"]) else missing
+
+
+def _low(deal: Row, rows: Sequence[Row], reports: Sequence[Row], year: int = BALANCE_YEAR) -> tuple[float, bool]:
+    """What is known to have been paid by 31 March of `year`, and whether a running total at that very date settles it."""
+    until = [r for r in rows if _known(r["actual_payment"]) and _last(r, 9999) <= year]
+    running = [r for r in until if r["row_type"] == "cumulative"]
+    settled = [float(r["actual_payment"]) for r in running if _last(r, 9999) == year]
+    if settled:
+        return max(settled), True
+    years: dict[int, float] = {}
+    for row in until:
+        if row["row_type"] in ("annual", "part-year"):
+            years[_last(row, 9999)] = years.get(_last(row, 9999), 0.0) + float(row["actual_payment"])
+    said = [(int(report["year"]), float(report["value"])) for report in reports if int(report["year"]) <= year]
+    if _known(deal["first_payment"]) and int(deal["signed_year"]) <= year:
+        said.append((int(deal["signed_year"]), float(deal["first_payment"])))
+    for when, value in said:
+        years[when] = max(years.get(when, 0.0), value)
+    return max([float(sum(years.values())), *(float(r["actual_payment"]) for r in running)]), False
+
+
+def _most(deal: Row, rows: Sequence[Row], year: int = BALANCE_YEAR) -> float:
+    """What cannot have been passed: the agreement less payments dated later, or a running total reported later."""
+    later = [r for r in rows if _last(r, 0) > year]
+    due = [
+        max((float(r[kind]) for kind in ("planned_payment", "actual_payment") if _known(r[kind])), default=0.0)
+        for r in later
+        if r["row_type"] == "annual"
+    ]
+    totals = [r["actual_payment"] for r in later if r["row_type"] == "cumulative" and _known(r["actual_payment"])]
+    return min([max(float(deal["total_dfe_funding"]) - sum(due), 0.0), *map(float, totals)])
+
+
+def _profile(deal: Row, rows: Sequence[Row], generous: bool = False, year: int = BALANCE_YEAR) -> float:
+    """An assumed profile of payments: so much at signing, the rest in equal yearly parts. Pounds by 31 March of `year`."""
     total, signed, first = float(deal["total_dfe_funding"]), int(deal["signed_year"]), deal["first_payment"]
     if year < signed:
         return 0.0
     usual = HIGH_FIRST_SHARE if generous else FIRST_SHARE.get(deal["cohort"], LATER_FIRST_SHARE)
-    start = float(first) if first == first else total * usual
-    years = YEARS_ASSUMED if pd.isna(deal["end_year"]) else max(int(deal["end_year"]) - signed, 1)
+    start = float(first) if _known(first) else total * usual
+    years = max(int(deal["end_year"]) - signed, 1) if _known(deal["end_year"]) else YEARS_ASSUMED
     due = min(year - signed, years)
-    nothing = bool(((rows["last_year"] == year) & (rows["actual_payment"] == 0)).any())
+    nothing = any(_last(r, 0) == year and r["actual_payment"] == 0 for r in rows)
     suspended = year == BALANCE_YEAR and deal["fate"] == programme.FATES["suspended"]
     if nothing or (suspended and not generous):
         due = max(due - 1, 0)

@@ -56,17 +56,17 @@ def imputation(panel: Panel) -> tuple[float, float]:
     """Untreated outcomes imputed from council and year effects fitted on untreated council-years (Borusyak, Jaravel and
     Spiess 2024); the conservative standard error, effects taken as alike within cohort and year.
     """
-    seen = np.isfinite(panel.values)
-    exposed = (panel.first[:, None] > 0) & (panel.years[None, :] >= panel.first[:, None])
-    plain = np.asarray(seen & ~exposed)
+    seen = np.asarray(np.isfinite(panel.values))
+    exposed = np.asarray((panel.first[:, None] > 0) & (panel.years[None, :] >= panel.first[:, None]))
+    plain = seen & ~exposed
+    by_council, by_year = plain.sum(axis=1).astype(float), plain.sum(axis=0).astype(float)
     # A year or council without an untreated figure has nothing to impute from.
-    told = seen & exposed & plain.any(axis=1)[:, None] & plain.any(axis=0)[None, :]
+    told = seen & exposed & (by_council > 0)[:, None] & (by_year > 0)[None, :]
     if not told.any():
         return float("nan"), float("nan")
     values = np.where(seen, panel.values, 0.0)
     weight = told / told.sum()
     # Least squares on the untreated, and the weights that it gives each of them, from one set of normal equations.
-    by_council, by_year = plain.sum(axis=1).astype(float), plain.sum(axis=0).astype(float)
     normal = np.block([[np.diag(by_council), plain.astype(float)], [plain.T.astype(float), np.diag(by_year)]])
     right = [np.concatenate([a.sum(axis=1), a.sum(axis=0)]) for a in (np.where(plain, values, 0.0), weight)]
     n = len(panel.codes)
