@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import report_project
-from helpers import chapter, facts, manuscript, rendering, report, tables, wordfile
+from helpers import chapter, facts, manuscript, paper, report, syntax, tables, typeset, webpage, wordfile
 from helpers.errors import AssessError
 
 FILES = ("assessment.html", "assessment.pdf", "assessment.docx", "facts.json", "effects.csv", "claims.csv")
@@ -259,12 +259,11 @@ def test_captions_in_word_are_numbered_by_fields_that_show_their_number(project)
 
 
 def test_a_short_table_in_word_stays_whole_and_a_long_one_keeps_its_first_rows_with_the_caption():
-    def table(rows):
-        row = '<w:tr><w:tc><w:p><w:pPr><w:pStyle w:val="TableText" /></w:pPr></w:p></w:tc></w:tr>'
-        return f'<w:tbl><w:tblGrid><w:gridCol w:w="1" /></w:tblGrid>{row * rows}</w:tbl>'
-
     def kept(rows):
-        return ["keepNext" in row for row in wordfile._table(table(rows), 9000).split("<w:tr>")[1:]]
+        made = tables.make(pd.DataFrame({"a": ["text"] * (rows - 1)}), "made", "Made")  # and its heading
+        held = wordfile.Held()
+        held.table(made, [1], False, False, "Table 1.1. Made")
+        return ["keepNext" in row for row in held.tables[0].split("<w:tr>")[1:]]
 
     assert all(kept(wordfile.SHORT))
     assert kept(20) == [True] * wordfile.FIRST + [False] * (19 - wordfile.FIRST) + [True]
@@ -274,10 +273,10 @@ def test_word_pages_are_numbered_a4_and_turned_for_wide_tables():
     made = tables.make(
         pd.DataFrame({f"A rather long heading {i}": ["some text to print"] * 9 for i in range(9)}), "wide", "Wide"
     )
-    blocks = rendering._if_turned(made, [{"t": "Para", "c": []}])
+    blocks = paper.if_turned(made, [{"t": "Para", "c": []}])
     begin, end = {"t": "RawBlock", "c": ["x", "begin"]}, {"t": "RawBlock", "c": ["x", "end"]}
     heading, text = {"t": "Header", "c": [2, ["h", [], []], []]}, {"t": "Para", "c": [{"t": "Str", "c": "a"}]}
-    assert rendering.turn([text, heading, *blocks, text], begin, end) == [
+    assert paper.turn([text, heading, *blocks, text], begin, end) == [
         text,
         begin,
         heading,
@@ -285,13 +284,14 @@ def test_word_pages_are_numbered_a4_and_turned_for_wide_tables():
         end,
         text,
     ]
-    xml = f"<w:body><w:tbl><w:tblPr><w:tblW w:w='1' /></w:tblPr><w:tblGrid><w:gridCol w:w=\"1\" /></w:tblGrid><w:tr></w:tr></w:tbl>{wordfile.section(True)}<w:sectPr>x</w:sectPr></w:body>"
-    done = wordfile._document(xml)
+    held = wordfile.Held()
+    stands = held.table(made, [1] * 9, False, True, "Table 1.1. Wide")
+    done = wordfile._document(f"<w:body>{stands}{wordfile.section(True)}<w:sectPr>x</w:sectPr></w:body>", held.tables)
     sections = re.findall(r"<w:sectPr>.*?</w:sectPr>", done)
     assert len(sections) == 2 and all("footerReference" in s for s in sections)
     assert 'w:w="16838" w:h="11906" w:orient="landscape"' in sections[0] and 'w:w="11906" w:h="16838"' in sections[1]
     assert "<w:titlePg/>" in sections[0] and "<w:titlePg/>" not in sections[1]
-    assert f'w:w="{16838 - 2 * wordfile.MARGIN}"' in done
+    assert f'<w:tblW w:type="dxa" w:w="{16838 - 2 * wordfile.MARGIN}"/>' in done
 
 
 def test_a_comment_can_be_put_in_the_word_file(project):
@@ -312,21 +312,21 @@ def test_a_wide_table_of_few_rows_is_printed_with_rows_and_columns_exchanged():
     names = [f"Effect adjusted for the family {i}" for i in range(12)]
     frame = pd.DataFrame([["Refusals", *range(12)], ["Plans", *range(12)]], columns=["Outcome", *names])
     made = tables.make(frame, "tests", "Tests")
-    assert rendering._layout(made)[2], "too wide as it stands"
-    printed = rendering.for_paper(made)
+    assert paper.layout(made)[2], "too wide as it stands"
+    printed = paper.for_paper(made)
     assert [c.name for c in printed.columns] == ["Outcome", "Refusals", "Plans"]
     assert printed.cells[0] == (names[0], "0", "0") and len(printed.cells) == 12
-    assert not rendering._layout(printed)[2]
+    assert not paper.layout(printed)[2]
     texts = pd.DataFrame([["a"] + ["a sentence of several words, rather long"] * 11], columns=["Outcome", *names[:11]])
     prose = tables.make(texts, "texts", "Texts")
-    assert rendering.for_paper(prose) is prose, "a table of texts is read along its rows"
+    assert paper.for_paper(prose) is prose, "a table of texts is read along its rows"
 
 
 def test_widths_fill_the_page_and_leave_room_for_the_longest_word():
     frame = pd.DataFrame(
         {"Id": ["F1", "F2"], "Finding": ["Short words", "More short words"], "Why": ["because " * 40] * 2}
     )
-    shares, size, turned = rendering._layout(tables.make(frame, "t", "T"))
+    shares, size, turned = paper.layout(tables.make(frame, "t", "T"))
     assert size == "8.5pt" and not turned
     assert sum(shares) == pytest.approx(108, abs=0.5)
     assert shares[2] > 3 * shares[1] > 0 and shares[1] >= len("Short words")
@@ -346,7 +346,7 @@ def test_a_heading_with_nothing_under_it_is_left_out(project):
         heading(1, "d"),
         heading(2, "gone"),
     ]
-    kept = rendering._headings_with_text(blocks)
+    kept = syntax._headings_with_text(blocks)
     assert [b["c"][1][0] for b in kept if b["t"] == "Header"] == ["a", "b", "c", "d"]
 
 
@@ -355,14 +355,14 @@ CHAPTER = {"t": "Header", "c": [1, ["c", [], []], []]}
 
 
 def drawn(kind, name):
-    return rendering._marked([{"t": "RawBlock", "c": ["typst", f"#{name}(x)"]}], kind)
+    return paper.marked([{"t": "RawBlock", "c": ["typst", f"#{name}(x)"]}], kind)
 
 
 def told(blocks):
     """Each block in a word: a heading, text, or a figure's or table's name, with ~ before what floats."""
     said = []
     for block in blocks:
-        marks = rendering._marks(block)
+        marks = paper.marks_of(block)
         name = block["c"][1][0]["c"][1][1:-3] if marks else "h" if block["t"] == "Header" else "t"
         said.append(("~" if "afloat" in marks else "") + name)
     return " ".join(said)
@@ -370,26 +370,24 @@ def told(blocks):
 
 def test_figures_float_after_the_first_text_under_their_heading():
     a, b, short, long = drawn("figure", "a"), drawn("figure", "b"), drawn("short", "s"), drawn("long", "l")
-    assert told(rendering.afloat([HEADING, a, b, TEXT, short])) == "h t ~a ~b ~s"
-    assert told(rendering.afloat([HEADING, a, long, b])) == "h l ~a ~b", "a long table stays; text may be missing"
-    assert told(rendering.afloat([HEADING, a, b, HEADING, TEXT])) == "h a ~b h t", "nothing else under the heading"
-    assert told(rendering.afloat([TEXT, HEADING, short])) == "t h s"
+    assert told(typeset.afloat([HEADING, a, b, TEXT, short])) == "h t ~a ~b ~s"
+    assert told(typeset.afloat([HEADING, a, long, b])) == "h l ~a ~b", "a long table stays; text may be missing"
+    assert told(typeset.afloat([HEADING, a, b, HEADING, TEXT])) == "h a ~b h t", "nothing else under the heading"
+    assert told(typeset.afloat([TEXT, HEADING, short])) == "t h s"
 
 
 def test_a_short_table_does_not_float_past_a_long_one_of_its_chapter():
     short, other, long = drawn("short", "s"), drawn("short", "o"), drawn("long", "l")
-    assert told(rendering.afloat([TEXT, short, other, TEXT, long, TEXT])) == "t s o t l t"
-    assert told(rendering.afloat([TEXT, short, CHAPTER, long, TEXT])) == "t ~s h l t", "another chapter"
+    assert told(typeset.afloat([TEXT, short, other, TEXT, long, TEXT])) == "t s o t l t"
+    assert told(typeset.afloat([TEXT, short, CHAPTER, long, TEXT])) == "t ~s h l t", "another chapter"
 
 
 def test_a_turned_table_floats_unless_several_follow_one_another():
     wide = [drawn("turned", name) for name in "vwxyz"]
-    assert told(rendering.afloat([TEXT, wide[0], TEXT])) == "t ~v t"
-    run = [wide[0], HEADING, *wide[1 : rendering._RUN]]
-    assert "~" not in told(rendering.afloat([TEXT, *run, TEXT])) and "~v" in told(
-        rendering.afloat([TEXT, *run[:3], TEXT])
-    )
-    calls = [b["c"][1] for b in rendering._set(rendering.afloat([TEXT, wide[0], drawn("figure", "f")]))[1:]]
+    assert told(typeset.afloat([TEXT, wide[0], TEXT])) == "t ~v t"
+    run = [wide[0], HEADING, *wide[1 : typeset._RUN]]
+    assert "~" not in told(typeset.afloat([TEXT, *run, TEXT])) and "~v" in told(typeset.afloat([TEXT, *run[:3], TEXT]))
+    calls = [b["c"][1] for b in typeset._set(typeset.afloat([TEXT, wide[0], drawn("figure", "f")]))[1:]]
     assert calls == ["#sideways[", "#v(x)", "]", "#f(afloat: true, x)"]
 
 
@@ -402,7 +400,7 @@ First words. #sideways[#table(columns: 2, [Wide], [words])] Other words. #pagebr
 def test_a_page_with_a_table_on_its_side_is_shown_turned(tmp_path):
     (tmp_path / "main.typ").write_text(SIDEWAYS)
     shutil.copy(manuscript.TEMPLATES / "report.typ", tmp_path)
-    made = rendering.pdf(rendering.Edition("", 0, tmp_path, ()), tmp_path)
+    made = typeset.pdf(syntax.Edition("", 0, tmp_path, ()), tmp_path)
     pages = re.findall(rb"/Type/Page(/Rotate 90)?/", made)
     assert pages.count(b"/Rotate 90") == 1 and len(pages) == 3
     # The list of contents still says where every object begins.
@@ -415,7 +413,7 @@ def test_a_page_with_a_table_on_its_side_is_shown_turned(tmp_path):
     turned = [made[int(places[int(kid) - 1]) :].split(b"endobj")[0].count(b"/Rotate") for kid in kids]
     assert sum(turned) == 1
     with pytest.raises(AssessError, match="cannot be turned"):
-        rendering.turn_pages(b"%PDF-2.0", [1])
+        typeset.turn_pages(b"%PDF-2.0", [1])
 
 
 def test_a_fact_says_in_plain_words_what_it_is(project):
@@ -448,7 +446,7 @@ def test_the_line_of_an_effect_or_verdict_names_what_it_is_of():
         ("x.y", "A sentence."),
         ("effect.no_measure.att", "effect.no_measure.att"),
     ):
-        assert rendering.fact_line(id, lines) == words
+        assert webpage.fact_line(id, lines) == words
 
 
 def test_the_p_by_reassignment_stands_beside_the_usual_one(project):
@@ -460,7 +458,7 @@ def test_the_p_by_reassignment_stands_beside_the_usual_one(project):
         ]
     )
     made.facts = known
-    shown = rendering._fact_entries(made)
+    shown = webpage._fact_entries(made)
     assert "<dt>p, usual test</dt><dd>0.03</dd><dt>p, agreements reassigned at random</dt><dd>0.10</dd>" in shown
 
 
@@ -492,7 +490,7 @@ def test_columns_keep_the_width_their_texts_need_and_amounts_sort_by_value():
             "n": [1, 2],
         }
     )
-    page = rendering.html_table(tables.make(frame, "t", "T"), "t", "")
+    page = webpage.html_table(tables.make(frame, "t", "T"), "t", "")
     assert '<th scope="col">Who</th><th scope="col" class="long">Why</th>' in page
     assert re.findall(r'data-value="([^"]+)"', page) == ["1735000000.0", "1", "886500000.0", "2"]
 
@@ -649,13 +647,13 @@ def test_headings_never_skip_a_level():
             {"t": "Para", "c": []},
         ]
     }
-    numbered, numbering = rendering.number(tree, made)
+    numbered, numbering = syntax.number(tree, made)
     assert [b["c"][0] for b in numbered["blocks"] if b["t"] == "Header"] == [1, 2, 2]
     assert [n for _, _, n, _ in numbering.contents] == ["1", "1.1", "1.2"]
     assert len({b["c"][1][0] for b in numbered["blocks"] if b["t"] == "Header"}) == 3
 
 
 def test_widths_and_escapes_for_print():
-    assert rendering.typst_text("a_b *c* #d [e] $f <g> @h") == r"a\_b \*c\* \#d \[e\] \$f \<g\> \@h"
+    assert typeset.typst_text("a_b *c* #d [e] $f <g> @h") == r"a\_b \*c\* \#d \[e\] \$f \<g\> \@h"
     assert tables.address("https://a.b/c; https://d.e") == "https://a.b/c"
     assert tables.address("see https://a.b") is None

@@ -45,7 +45,7 @@ class Comparison:
     table: pd.DataFrame
 
     def _repr_html_(self) -> str:
-        from helpers.rendering import html_table
+        from helpers.webpage import html_table
 
         out = io.BytesIO()
         self.figure.savefig(out, format="png", dpi=figures.DPI * figures.PNG_SCALE, bbox_inches="tight")

@@ -105,7 +105,7 @@ def html_words(text: str, facts: Mapping[str, Fact]) -> str:
 
 
 def _html(block: Block, facts: Mapping[str, Fact]) -> str:
-    from helpers import provenance, rendering
+    from helpers import provenance, webpage
 
     if isinstance(block, Words):
         kind = f' class="{block.kind}"' if block.kind else ""
@@ -131,7 +131,7 @@ def _html(block: Block, facts: Mapping[str, Fact]) -> str:
             f'<figure id="{block.id}" class="figure"><figcaption><span class="finding">{html.escape(block.title)}</span>{subtitle}</figcaption>'
             f'<div class="plot" tabindex="0" role="group" aria-label="{html.escape(block.title)}">{picture}</div>{source}</figure>'
         )
-    made = rendering.html_table(block.table, block.table.name, "")
+    made = webpage.html_table(block.table, block.table.name, "")
     if not block.fold:
         return made
     return f'<details class="fold"><summary>{html.escape(block.fold)}</summary>{made}</details>'
@@ -233,13 +233,13 @@ def page(
 
 
 def _typst_words(text: str, facts: Mapping[str, Fact]) -> str:
-    from helpers.rendering import _typst_string, typst_text
+    from helpers.typeset import typst_string, typst_text
 
     filled = prose.fill(text, facts)
     out, at = [], 0
     for match in _LINK.finditer(filled):
         out.append(typst_text(filled[at : match.start()]))
-        out.append(f"#link({_typst_string(match[2])})[{typst_text(match[1])}]")
+        out.append(f"#link({typst_string(match[2])})[{typst_text(match[1])}]")
         at = match.end()
     out.append(typst_text(filled[at:]))
     return "".join(out)
@@ -247,7 +247,7 @@ def _typst_words(text: str, facts: Mapping[str, Fact]) -> str:
 
 def _typst(block: Block, facts: Mapping[str, Fact], work: Path) -> str:
     from helpers import provenance
-    from helpers.rendering import _typst_string, typst_table, typst_text
+    from helpers.typeset import typst_string, typst_table, typst_text
 
     if isinstance(block, Words):
         inner = _typst_words(block.text, facts)
@@ -258,7 +258,7 @@ def _typst(block: Block, facts: Mapping[str, Fact], work: Path) -> str:
         (work / f"{block.id}.svg").write_text(block.svg, encoding="utf-8")
         source = "Source: " + "; ".join(provenance.words(block.sources)) if block.sources else ""
         return (
-            f"#report-figure(image({_typst_string(block.id + '.svg')}, width: 100%, alt: {_typst_string(block.alt)}), [], "
+            f"#report-figure(image({typst_string(block.id + '.svg')}, width: 100%, alt: {typst_string(block.alt)}), [], "
             f"[{typst_text(block.title)}], [{typst_text(block.subtitle)}], [{typst_text(source)}])\n"
         )
     return typst_table(block.table, block.table.name, "") + "\n"
@@ -272,7 +272,7 @@ def pdf(
 
     import typst
 
-    from helpers.rendering import _typst_string, typst_text
+    from helpers.typeset import typst_string, typst_text
 
     with tempfile.TemporaryDirectory(prefix="assess-") as folder:
         work = Path(folder)
@@ -281,7 +281,7 @@ def pdf(
             for s in sections
         )
         head = ", ".join(
-            f"{k}: {_typst_string(v)}" for k, v in (("title", title), ("lead", lead), ("kind", kind), ("date", date))
+            f"{k}: {typst_string(v)}" for k, v in (("title", title), ("lead", lead), ("kind", kind), ("date", date))
         )
         (work / "main.typ").write_text(
             f'#import "council.typ": *\n#show: leaflet.with({head})\n\n{body}', encoding="utf-8"

@@ -1,6 +1,6 @@
 """The report as one text: the chapters' executed notebooks put in order, with figures, tables and facts still by name.
 
-The result is pandoc Markdown with three marks of our own, which `rendering` turns into HTML, Typst and Word:
+The result is pandoc Markdown with three marks of our own, which `webpage`, `typeset` and `worddocument` turn into HTML, Typst and Word:
 `[154,489]{.fact key="national.requests.2024"}` for a number, and empty `::: {.asset kind="figure"
 key="chapter/name"}` and
 `kind="table"` blocks for what a cell showed.
@@ -47,6 +47,10 @@ class Asset:
     def path(self, ending: str) -> Path:
         """One of its files, such as ".plain.svg"."""
         return self.folder / f"{self.name}{ending}"
+
+    def drawing(self) -> str:
+        """The figure as SVG, its places to a hundredth of a point: finer than any printer."""
+        return re.sub(r"(?<=\.\d\d)\d+", "", self.path(".plain.svg").read_text(encoding="utf-8"))
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """Importing this reads what every council's page needs, once, in the process whose forks make the pages."""
 
-from helpers import documents, evidence, leaflet, panel, peers, profile, rendering, report
+from helpers import documents, evidence, leaflet, panel, peers, profile, report, typeset, webpage
 
 peers.pictures()
 for _code in panel.councils()["la_code"]:
@@ -31,4 +31,4 @@ leaflet.fonts()
 for _name in ("council.html", "council.css", "report.css", "report.js"):
     leaflet.template(_name)
 evidence.rules()
-assert documents and rendering
+assert documents and typeset and webpage

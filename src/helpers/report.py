@@ -14,10 +14,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers import chapter, facts, files, manuscript, notebook_pages, paths, provenance, readability, rendering, tables
+from helpers import (
+    chapter,
+    facts,
+    files,
+    manuscript,
+    notebook_pages,
+    paths,
+    provenance,
+    readability,
+    syntax,
+    tables,
+    typeset,
+    webpage,
+    worddocument,
+)
 from helpers.errors import AssessError
 from helpers.manuscript import Manuscript, escaped
-from helpers.rendering import Edition
+from helpers.syntax import Edition
 
 CLAIM_COLUMNS = ("claim_id", "chapter", "claim", "who_says", "source_url", "verdict", "strength", "facts", "reason")
 CLAIMS_CHAPTER = "09_claims"
@@ -86,18 +100,18 @@ def _edition() -> Edition:
 
 def _render(staging: Path, made: Manuscript, edition: Edition) -> None:
     """Write the page, the PDF and the Word file into `staging`."""
-    tree, numbering = rendering.number(rendering.parse(made.markdown(), edition), made)
+    tree, numbering = syntax.number(syntax.parse(made.markdown(), edition), made)
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         (work / "pdf").mkdir()
         (work / "docx").mkdir()
         # pandoc and Typst do the work outside Python, so threads are enough to use two cores.
         # The PDF takes longest, so it goes first, and nothing is in its way until Typst has it.
-        rendering.typst_source(tree, made, numbering, edition, work / "pdf")
+        typeset.typst_source(tree, made, numbering, edition, work / "pdf")
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            pdf = pool.submit(rendering.pdf, edition, work / "pdf")
-            word = pool.submit(rendering.document, tree, made, numbering, edition, work / "docx")
-            page = rendering.page(tree, made, numbering, edition)
+            pdf = pool.submit(typeset.pdf, edition, work / "pdf")
+            word = pool.submit(worddocument.document, tree, made, numbering, edition, work / "docx")
+            page = webpage.page(tree, made, numbering, edition)
             (staging / "assessment.html").write_text(page, encoding="utf-8", newline="\n")
             (staging / "assessment.pdf").write_bytes(pdf.result())
             (staging / "assessment.docx").write_bytes(word.result())
@@ -245,7 +259,7 @@ def _generated(folder: Path) -> dict[str, str]:
         terms = []
         for entry in sorted(entries, key=lambda e: str(e["term"]).lower()):
             attributes = (
-                f"#term-{rendering.slug(str(entry['term']))} .term-entry "
+                f"#term-{syntax.slug(str(entry['term']))} .term-entry "
                 f'text="{str(entry["text"]).replace(chr(34), "&quot;")}"'
             )
             terms.append(
