@@ -92,10 +92,12 @@ def if_turned(made: Table, blocks: list[Node]) -> list[Node]:
 
 
 def marked(blocks: list[Node], *classes: str) -> Node:
+    """Blocks held together and marked for what is done with them on paper."""
     return {"t": "Div", "c": [["", list(classes), []], blocks]}
 
 
 def marks_of(block: Node | None) -> set[str]:
+    """The marks of a block; none for a block without, or no block."""
     return set(block["c"][0][1]) if block is not None and block["t"] == "Div" else set()
 
 

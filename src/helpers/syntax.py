@@ -107,11 +107,13 @@ def walk(node: Any, change: Callable[[Node], Any]) -> Any:
 
 
 def attributes(node: Node) -> tuple[str, list[str], dict[str, str]]:
+    """Identifier, classes and other attributes of a heading, a Div or a Span."""
     identifier, classes, pairs = node["c"][1 if node["t"] == "Header" else 0]
     return identifier, classes, dict(pairs)
 
 
 def inlines_of(text: str) -> list[Node]:
+    """Plain text as pandoc has it: words and the spaces between them."""
     out: list[Node] = []
     for part in re.split(r"(\s+)", text):
         if part:
@@ -120,10 +122,12 @@ def inlines_of(text: str) -> list[Node]:
 
 
 def raw_block(form: str, text: str) -> Node:
+    """A block that goes unchanged into one form of output."""
     return {"t": "RawBlock", "c": [form, text]}
 
 
 def raw_inline(form: str, text: str) -> Node:
+    """A piece of a line that goes unchanged into one form of output."""
     return {"t": "RawInline", "c": [form, text]}
 
 
@@ -321,4 +325,5 @@ def link_terms(
 
 
 def written(tree: Node, form: str, edition: Edition, *options: str) -> str:
+    """The tree as pandoc writes it in one form."""
     return pandoc(["-f", "json", "-t", form, "--wrap=none", *options], json.dumps(tree), edition.epoch)

@@ -35,6 +35,7 @@ def typst_text(text: str) -> str:
 
 
 def typst_string(text: str) -> str:
+    """Text as a string in Typst's language, on one line."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
 
 
