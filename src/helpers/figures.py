@@ -128,6 +128,7 @@ def style() -> dict[Any, Any]:
         "legend.frameon": False,
         "figure.facecolor": "white",
         "svg.fonttype": "none",
+        "axes.titley": 1.0,  # where it stands anyway; matplotlib would look for it again and again
     }
 
 
