@@ -60,6 +60,8 @@ def test_what_became_of_each(deals):
     assert fate["Bury"] == fate["Kirklees"] == programme.FATES["reviewed and extended"]
     assert fate["Richmond upon Thames"] == programme.FATES["concluded"]
     assert fate["Wiltshire"] == programme.FATES["extension refused"]  # asked in January 2025, refused in June
+    weak = deals.set_index("la_name")["fate_weak"]
+    assert set(weak[weak].index) == {"Richmond upon Thames", "Stoke-on-Trent"}  # D013 and D137, both graded weak
     # Events told of all councils are no council's fate.
     assert fate["Barnsley"] == programme.QUIET
     known = set(evidence.load("events")["event"])

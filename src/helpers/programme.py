@@ -53,7 +53,8 @@ def agreements() -> pd.DataFrame:
 
     Columns: la_code, la_name, region_name, cohort, signed_year, total_dfe_funding (pounds; missing where not found), known (bool),
     per_head (pounds per person aged 0 to 25), end_financial_year, capital_topup, status (the source's words), fate (one of FATES,
-    STATUSES or QUIET), confidence, source_url.
+    STATUSES or QUIET), fate_weak (bool: the event behind the fate is reported by papers of the weak grade only), confidence,
+    source_url.
     """
     held = evidence.load("agreements").drop(columns=["region", "cohort", "signed_year", "la_name", "dfe_number"])
     councils = panel.councils("safety_valve")[
@@ -62,10 +63,14 @@ def agreements() -> pd.DataFrame:
     made = councils.merge(held, on="la_code", how="left", validate="one_to_one")
     made["known"] = made["total_dfe_funding"].notna()
     made["per_head"] = made["total_dfe_funding"] / made["pop_0_25"]
-    seen = evidence.load("events").groupby("la_code")["event"].agg(set)
+    events = evidence.load("events")
+    seen = events.groupby("la_code")["event"].agg(set)
     made["fate"] = [
         _fate(seen.get(code, set()), str(status)) for code, status in zip(made["la_code"], made["status"], strict=True)
     ]
+    grades = events["doc_id"].map(evidence.load("documents").set_index("doc_id")["grade"])
+    by = grades.groupby([events["la_code"], events["event"].map(FATES)]).agg(set)
+    made["fate_weak"] = [by.get(key) == {"weak"} for key in zip(made["la_code"], made["fate"], strict=True)]
     return made.sort_values(["signed_year", "la_name"], ignore_index=True)
 
 
