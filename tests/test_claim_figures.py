@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import claim_figures, claims, evidence, figures, files, verdict
+from helpers import claim_figures, claims, evidence, figure_style, figures, files, verdict
 from helpers.errors import AssessError
 
 FRAME = pd.DataFrame(
@@ -67,7 +67,7 @@ def test_all_claims_fit_a_page():
     shown = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert set(frame["claim"]) <= set(shown)
     assert min(text.get_fontsize() for axes in figure.axes for text in axes.texts) >= 8
-    room = (width / 2 - 0.25) * 72 - figures._wide("moderate", claim_figures.SIZE, "normal")
+    room = (width / 2 - 0.25) * 72 - figure_style.word_width("moderate", claim_figures.SIZE, "normal")
     assert (
         max(figures.wrapped(words, claim_figures.SIZE, "normal", room / 72).__len__() for words in frame["claim"]) == 1
     )

@@ -1,5 +1,6 @@
 """Figures draw the data they are given, in house style, and the same way each time."""
 
+import inspect
 import itertools
 import re
 
@@ -11,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from helpers import figures
+from helpers import amount_figures, estimate_figures, figure_axes, figures, time_figures
 from helpers.errors import AssessError
 
 YEARS = [2019, 2020, 2021, 2022]
@@ -135,7 +136,6 @@ def test_the_other_kinds_draw():
     councils = pd.DataFrame(
         {"la": ["Kent", "Bury"], "a": [1.0, 2.0], "b": [3.0, np.nan], "group": ["safety_valve", "neither"]}
     )
-    assert "Kent" in words(figures.dots(councils, "la", {"a": "2019", "b": "2024"}, unit="%"))
     assert "Kent" in words(figures.strip(councils, value="a", unit="%", name="la", call_out=["Kent"]))
     assert "not known" in words(figures.bars(councils, "la", "b", unit="gbp_m"))
     assert "Safety Valve" in words(figures.bars(councils, "la", "a", by="group"))
@@ -197,6 +197,23 @@ def test_a_label_far_from_its_mark_has_a_line_to_it():
     far = [text for text in labels if np.hypot(*text.xyann) > 14]
     assert far and all(text.arrow_patch is not None for text in far)
     assert all(text.arrow_patch is None for text in labels if text not in far)
+
+
+def kinds(module):
+    """The functions of a module that draw a kind of figure."""
+    return [
+        name
+        for name, one in vars(module).items()
+        if name[0] != "_" and inspect.isfunction(one) and one.__module__ == module.__name__
+    ]
+
+
+@pytest.mark.parametrize("module", [amount_figures, estimate_figures, time_figures])
+def test_every_kind_is_a_name_of_figures_and_has_its_line_there(module):
+    assert len(kinds(module)) > 3
+    for name in kinds(module):
+        assert getattr(figures, name) is getattr(module, name) and name in figures.__all__
+        assert f"\n- `{name}`: " in figures.__doc__
 
 
 def light(colour):
@@ -282,7 +299,7 @@ def test_the_same_figure_is_the_same_bytes_and_a_changed_line_is_not():
 
 
 def test_saving_leaves_the_figure_as_it_was():
-    figure = figures.dots(pd.DataFrame({"la": ["Kent"], "a": [1.0], "b": [3.0]}), "la", ["a", "b"])
+    figure = figures.scatter(LONG, "year", "value")
     size = tuple(figure.get_size_inches())
     texts = len(figure.texts)
     figures.save(figure, "A long title " * 12, "Subtitle", [], "s")
@@ -317,7 +334,7 @@ def test_groups_and_cohorts_can_be_told_apart_in_grey():
     ],
 )
 def test_ticks(value, unit, step, text):
-    assert figures._tick(value, unit, step) == text
+    assert figure_axes._tick(value, unit, step) == text
 
 
 def test_titles_wrap_to_the_width():

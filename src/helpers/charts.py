@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from helpers import facts
-from helpers.figures import BLUE, GREY, GRID, INK, MUTED, ORANGE, PLUM, RULE, TEAL
+from helpers.figure_style import BLUE, GREY, GRID, INK, MUTED, ORANGE, PLUM, RULE, TEAL
 
 WIDTH = 720
 PAPER = "#ffffff"

@@ -123,7 +123,7 @@ def _draw(table: pd.DataFrame, definition: measures.Measure) -> Figure:
         )
         held = table[column].dropna()
         if len(held):
-            ends.append((float(held.index[-1]), float(held.iloc[-1]), str(column), figures._darker(colour)))
+            ends.append((float(held.index[-1]), float(held.iloc[-1]), str(column), figures.darker(colour)))
     step = max(1, len(table) // 9)
     axes.set_xticks(list(table.index[::-1][::step][::-1]))
     unit = "gbp" if definition.unit.startswith("gbp") else "%" if definition.unit.startswith("%") else ""

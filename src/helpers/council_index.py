@@ -9,7 +9,7 @@ import statistics
 from pathlib import Path
 
 from helpers import charts, councils, facts, files, leaflet, maps, panel, peers, profile, profile_words
-from helpers.figures import COHORTS
+from helpers.figure_style import COHORTS
 
 #: Indicators in the table, and by which the map can be shaded.
 COLUMNS = ("dsg_balance", "refusal_to_assess", "timeliness", "plans_per_1000", "independent_share")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers import paths
 from helpers.errors import AssessError
-from helpers.figures import INK, MUTED
+from helpers.figure_style import INK, MUTED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from typing import Any
 
 from helpers import facts as fact_words
 from helpers import measures, notebook_pages, provenance
-from helpers.figures import PARTS
+from helpers.figure_style import PARTS
 from helpers.manuscript import TEMPLATES, Asset, Manuscript, table
 from helpers.syntax import (
     Edition,
