@@ -92,27 +92,35 @@ def panel(data: pd.DataFrame, scale: str = "level") -> Panel:
         raise AssessError(f"Estimation needs the columns {', '.join(wanted)}: {', '.join(missing)} not found.")
     if scale not in ("level", "log"):
         raise AssessError(f"Unknown scale {scale!r}: expected 'level' or 'log'.")
-    twice = data.duplicated(["la_code", "year"])
-    if twice.any():
-        row = data[twice].iloc[0]
+    # Arrays rather than a pivot: a chapter makes hundreds of panels.
+    council, codes = pd.factorize(data["la_code"].to_numpy(dtype=object), sort=True)
+    column, years = pd.factorize(data["year"].to_numpy(), sort=True)
+    cell = council * len(years) + column
+    order = np.argsort(cell, kind="stable")
+    again = order[1:][cell[order[1:]] == cell[order[:-1]]]
+    if len(again):
+        row = data.iloc[int(again.min())]
         raise AssessError(f"Two values for council {row['la_code']} in {row['year']}: expected one.")
-    firsts = data.groupby("la_code")["first_year"].nunique(dropna=False)
-    if (firsts > 1).any():
-        raise AssessError(f"Council {firsts[firsts > 1].index[0]} has more than one first exposed year: expected one.")
+    start = np.unique(council, return_index=True)[1]  # each council's first row
+    firsts = data["first_year"].to_numpy(dtype=float, na_value=np.nan)
+    differs = ~((firsts == firsts[start][council]) | (np.isnan(firsts) & np.isnan(firsts[start][council])))
+    if differs.any():
+        named = codes[council[differs].min()]
+        raise AssessError(f"Council {named} has more than one first exposed year: expected one.")
 
-    wide = data.pivot(index="la_code", columns="year", values="value").astype(float).sort_index()
-    wide = wide.loc[:, wide.notna().any()]
-    one = data.drop_duplicates("la_code").set_index("la_code").reindex(wide.index)
-    values = wide.to_numpy(dtype=float)
+    values = np.full((len(codes), len(years)), np.nan)
+    values[council, column] = data["value"].to_numpy(dtype=float, na_value=np.nan)
+    shown = ~np.isnan(values).all(axis=0)
+    values = values[:, shown]
     if scale == "log":
         with np.errstate(divide="ignore", invalid="ignore"):
             values = np.where(values > 0, np.log(np.where(values > 0, values, 1.0)), np.nan)
-    groups = one["group"].astype(str) if "group" in one else pd.Series("", index=one.index)
+    groups = data["group"].iloc[start].astype(str) if "group" in data else [""] * len(codes)
     full = Panel(
-        codes=tuple(str(c) for c in wide.index),
-        years=wide.columns.to_numpy(dtype=np.int64),
+        codes=tuple(str(c) for c in codes),
+        years=years[shown].astype(np.int64),
         values=values,
-        first=one["first_year"].fillna(0).to_numpy(dtype=np.int64),
+        first=np.nan_to_num(firsts[start]).astype(np.int64),
         group=tuple(groups),
         dropped=pd.DataFrame({"la_code": pd.Series(dtype=str), "reason": pd.Series(dtype=str)}),
     )
