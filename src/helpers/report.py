@@ -9,7 +9,9 @@ import html
 import json
 import os
 import shutil
+import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,13 +66,17 @@ def publish(chapters_dir: Path, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".report.", dir=out))
     try:
-        _write_data(staging, chapters_dir, entries, made)
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            notebooks = pool.submit(_write_notebooks, staging, chapters_dir, entries, made)
-            guides = pool.submit(_write_guides, staging)
-            _render(staging, made, edition)
-            notebooks.result()
-            guides.result()
+        with concurrent.futures.ThreadPoolExecutor(1, initializer=_step_back) as pool:
+            # What does not need the words read, while pandoc reads them.
+            drawn = pool.submit(webpage.drawings, made)
+            beside = [
+                pool.submit(_write_data, staging, chapters_dir, entries, made),
+                pool.submit(_write_notebooks, staging, chapters_dir, entries, made),
+                pool.submit(_write_guides, staging),
+            ]
+            _render(staging, made, edition, drawn)
+            for written in beside:
+                written.result()
         replace_files(staging, out, FILES)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -98,7 +104,9 @@ def _edition() -> Edition:
     return Edition(words, int(moment.timestamp()), paths.root() / "docs" / "references.bib", glossary)
 
 
-def _render(staging: Path, made: Manuscript, edition: Edition) -> None:
+def _render(
+    staging: Path, made: Manuscript, edition: Edition, drawn: concurrent.futures.Future[dict[str, str]]
+) -> None:
     """Write the page, the PDF and the Word file into `staging`."""
     tree, numbering = syntax.number(syntax.parse(made.markdown(), edition), made)
     with tempfile.TemporaryDirectory() as scratch:
@@ -106,15 +114,20 @@ def _render(staging: Path, made: Manuscript, edition: Edition) -> None:
         (work / "pdf").mkdir()
         (work / "docx").mkdir()
         # pandoc and Typst do the work outside Python, so threads are enough to use two cores.
-        # The PDF takes longest, so it goes first, and nothing is in its way until Typst has it.
+        # The PDF takes longest, so it goes first, and what is not needed for it steps back.
         typeset.typst_source(tree, made, numbering, edition, work / "pdf")
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            pdf = pool.submit(typeset.pdf, edition, work / "pdf")
+        with concurrent.futures.ThreadPoolExecutor(2, initializer=_step_back) as pool:
             word = pool.submit(worddocument.document, tree, made, numbering, edition, work / "docx")
-            page = webpage.page(tree, made, numbering, edition)
-            (staging / "assessment.html").write_text(page, encoding="utf-8", newline="\n")
-            (staging / "assessment.pdf").write_bytes(pdf.result())
+            page = pool.submit(webpage.page, tree, made, numbering, edition, drawn.result())
+            (staging / "assessment.pdf").write_bytes(typeset.pdf(edition, work / "pdf"))
+            (staging / "assessment.html").write_text(page.result(), encoding="utf-8", newline="\n")
             (staging / "assessment.docx").write_bytes(word.result())
+
+
+def _step_back() -> None:
+    """Let the main thread go first: what it does takes longest. Only where threads have priorities of their own."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 # Data files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 import re
 from collections.abc import Sequence
@@ -54,7 +55,7 @@ def _too_long(text: str, share: float) -> bool:
     """Whether a word of the text, or the site it links to, may not fit on a line of its column."""
     link = address(text)
     words = [domain(link)] if link else re.split(r"[\s_/–-]+", text)
-    return WIDE * max(map(len, words)) > share - MARGIN
+    return WIDE * max(map(len, words)) > share - MARGIN + 0.1
 
 
 def typst_table(made: Table, identifier: str, label: str) -> str:
@@ -262,7 +263,7 @@ def turn_pages(pdf: bytes, numbers: Sequence[int]) -> bytes:
     )
 
     def moved(offset: int) -> int:
-        return offset + len(_TURN) * sum(place < offset for place in places)
+        return offset + len(_TURN) * bisect.bisect_left(places, offset)
 
     pieces = [pdf[a:b] for a, b in zip([0, *places], [*places, table.start(1)], strict=True)]
     fresh = [b"%010d" % moved(int(e[:10])) + e[10:] if e[17:18] == b"n" else e for e in entries]

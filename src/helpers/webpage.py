@@ -107,12 +107,16 @@ def _made_by(asset: Asset) -> str:
     return f'<p class="made">Notebook {where}. {_data_link(asset)}</p>{code}'
 
 
-def _html_figure(asset: Asset, label: str) -> str:
+def drawings(manuscript: Manuscript) -> dict[str, str]:
+    """The SVG of each figure by its key, ready for the page: what can be done before its words are read."""
+    return {asset.key: _svg(asset) for asset in manuscript.assets.values() if asset.kind == "figure"}
+
+
+def _html_figure(asset: Asset, label: str, drawn: str) -> str:
     meta = asset.meta
     subtitle = f'<span class="subtitle">{html.escape(meta["subtitle"])}</span>' if meta.get("subtitle") else ""
     sources = "; ".join(provenance.words(meta.get("sources") or []))
     source = f'<p class="source">Source: {html.escape(sources)}</p>' if sources else ""
-    drawn = _svg(asset)
     # A colour without a counterpart in dark mode, as on a map, keeps the whole figure as it is printed.
     printed = " as-printed" if re.search(r"(?:fill|stroke): #", drawn) else ""
     return (
@@ -282,7 +286,12 @@ def _fact_entries(manuscript: Manuscript) -> str:
 
 
 def _html_tree(
-    tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition, held: list[str]
+    tree: Node,
+    manuscript: Manuscript,
+    numbering: Numbering,
+    edition: Edition,
+    drawn: Mapping[str, str],
+    held: list[str],
 ) -> list[Node]:
     """The blocks dressed for the page. Figures and tables, which are finished and need not go through pandoc, join `held`."""
     ids = {str(entry["term"]): f"term-{slug(entry['term'])}" for entry in edition.glossary}
@@ -308,7 +317,7 @@ def _html_tree(
                 key = f"{pairs['kind']}:{pairs['key']}"
                 asset, label = manuscript.assets[key], numbering.labels[key]
                 held.append(
-                    _html_figure(asset, label)
+                    _html_figure(asset, label, drawn[asset.key])
                     if asset.kind == "figure"
                     else html_table(table(asset), anchor(asset), label, _made_by(asset))
                 )
@@ -326,10 +335,10 @@ def _html_tree(
     return dressed
 
 
-def page(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition) -> str:
-    """The report as one self-contained HTML page."""
+def page(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition, drawn: Mapping[str, str]) -> str:
+    """The report as one self-contained HTML page; `drawn` as `drawings` gives it."""
     held: list[str] = []
-    blocks = _html_tree(tree, manuscript, numbering, edition, held)
+    blocks = _html_tree(tree, manuscript, numbering, edition, drawn, held)
     fragment = written(
         {**tree, "blocks": blocks, "meta": {}},
         "html5",
