@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import importlib.util
 import json
 import re
 from collections.abc import Sequence
@@ -222,22 +223,25 @@ def typst_source(tree: Node, manuscript: Manuscript, numbering: Numbering, editi
     (work / "report.typ").write_text((TEMPLATES / "report.typ").read_text(encoding="utf-8"), encoding="utf-8")
 
 
+def _matplotlib_fonts() -> Path:
+    """Where matplotlib keeps its fonts, a typewriter's among them. Importing it for this would take a third of a second."""
+    found = importlib.util.find_spec("matplotlib")
+    assert found is not None and found.origin is not None
+    return Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
+
+
 def pdf(edition: Edition, work: Path) -> bytes:
     """The tagged PDF, PDF/UA-1, that Typst makes of what `typst_source` put in `work`."""
-    import datetime
-
-    import matplotlib
     import typst
 
-    moment = datetime.datetime.fromtimestamp(edition.epoch, tz=datetime.UTC)
     try:
         compiler = typst.Compiler(
             str(work / "main.typ"),
             root=str(work),
-            font_paths=[str(TEMPLATES / "fonts"), str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
+            font_paths=[str(TEMPLATES / "fonts"), str(_matplotlib_fonts())],
             ignore_system_fonts=True,
         )
-        made = compiler.compile(format="pdf", pdf_standards=["ua-1"], timestamp=int(moment.timestamp()))
+        made = compiler.compile(format="pdf", pdf_standards=["ua-1"], timestamp=edition.epoch)
         turned = json.loads(compiler.query("<sideways>", field="value"))
     except Exception as error:
         raise AssessError(f"Typst could not make the PDF: {error}") from error
