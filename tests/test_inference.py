@@ -318,6 +318,7 @@ def test_logs_leave_out_values_that_have_none():
         (lambda d: d.drop(columns="year"), "year not found"),
         (lambda d: pd.concat([d, d.head(1)]), "Two values for council A in 2020"),
         (lambda d: d.assign(first_year=[2021, 0, *d["first_year"][2:]]), "more than one first exposed year"),
+        (lambda d: d.assign(la_code=d["la_code"].mask(d.index == d.index[1])), "Row 2 for estimation has no council"),
         (lambda d: d[d["first_year"] > 0], "Nothing to compare"),
         (lambda d: d[d["first_year"] == 0], "Nothing to compare"),
         (lambda d: d.assign(value=np.nan), "No council has a value"),

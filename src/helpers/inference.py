@@ -92,6 +92,10 @@ def panel(data: pd.DataFrame, scale: str = "level") -> Panel:
         raise AssessError(f"Estimation needs the columns {', '.join(wanted)}: {', '.join(missing)} not found.")
     if scale not in ("level", "log"):
         raise AssessError(f"Unknown scale {scale!r}: expected 'level' or 'log'.")
+    nameless = data[["la_code", "year"]].isna().any(axis=1)
+    if nameless.any():
+        place = int(np.flatnonzero(nameless)[0]) + 1
+        raise AssessError(f"Row {place} for estimation has no council or no year: expected both.")
     # Arrays rather than a pivot: a chapter makes hundreds of panels.
     council, codes = pd.factorize(data["la_code"].to_numpy(dtype=object), sort=True)
     column, years = pd.factorize(data["year"].to_numpy(), sort=True)
