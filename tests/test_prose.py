@@ -58,6 +58,12 @@ def test_each_number_can_be_wrapped():
     assert [h.id for h in prose.placeholders("{a.up} and {a.down:ci} but `{x}`")] == ["a.up", "a.down"]
 
 
+def test_a_choice_of_no_words_is_not_wrapped():
+    # A link with nothing in it would be read out as one.
+    filled = prose.fill("known. {a.down|It rose.||}", KNOWN, lambda hole, text: f"<{hole.id}>{text}")
+    assert filled == "known. "
+
+
 def test_the_body_of_a_prose_cell():
     assert prose.body("%%prose\nWords.\n") == "Words."
     assert prose.body("\n%%prose \n\nWords.") == "Words."

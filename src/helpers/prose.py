@@ -64,14 +64,14 @@ def placeholders(text: str) -> list[Placeholder]:
 
 def fill(text: str, facts: Mapping[str, Fact], write: Callable[[Placeholder, str], str] | None = None) -> str:
     """`text` with each placeholder filled; `write(placeholder, text)` may wrap it, as the report does to link it to
-    its fact.
+    its fact; a choice of no words is left as it is.
 
     Raises AssessError for an unknown fact, or one without the asked-for interval, p or n.
     """
 
     def put(hole: Placeholder) -> str:
         filled = hole.fill(facts)
-        return write(hole, filled) if write else filled
+        return write(hole, filled) if write and filled else filled  # no words, nothing to link
 
     return _each(text, put)
 
