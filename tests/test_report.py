@@ -258,6 +258,20 @@ def test_captions_in_word_are_numbered_by_fields_that_show_their_number(project)
         assert words_of(field) == found[3]
 
 
+def test_words_are_joined_without_a_change_in_what_pandoc_writes():
+    text = (
+        'A word, e.g.\u00a0*two  words*; and\na `code  span`[^n]; "quoted" -- [a link](x.html)\\\nhere.\n\n'
+        "- [1,234]{.fact key='a'} = one - item\n\n[^n]: A note; = here.\n\n# Heading *set* so {#h}\n"
+    )
+    read = json.loads(syntax.pandoc(["-f", syntax.READER, "-t", "json"], text))
+    made = syntax.joined(read)
+    assert {"t": "Str", "c": "A word, e.g.\u00a0"} in made["blocks"][0]["c"]  # the space that does not break is kept
+    assert '"Space"' in json.dumps(read) and '"Space"' not in json.dumps(made) and "SoftBreak" not in json.dumps(made)
+    edition = syntax.Edition("", 0, None, ())
+    for form in ("html5", "typst", "plain"):
+        assert syntax.written(made, form, edition) == syntax.written(read, form, edition)
+
+
 def test_a_short_table_in_word_stays_whole_and_a_long_one_keeps_its_first_rows_with_the_caption():
     def kept(rows):
         made = tables.make(pd.DataFrame({"a": ["text"] * (rows - 1)}), "made", "Made")  # and its heading

@@ -81,8 +81,29 @@ def parse(text: str, edition: Edition) -> Node:
             "--metadata=link-citations:true",
             "--metadata=lang:en-GB",
         ]
-    tree: dict[str, Any] = json.loads(pandoc(arguments, text, edition.epoch))
+    tree: Node = joined(json.loads(pandoc(arguments, text, edition.epoch)))
     return tree
+
+
+def joined(node: Any) -> Any:
+    """`node` with words and the spaces between them as one string, where pandoc has a string for each: half the work
+    for what reads it. Without line lengths to keep (`--wrap=none`) all forms come out the same."""
+    if isinstance(node, list):
+        out: list[Any] = []
+        run = ""
+        for item in node:
+            kind = item.get("t") if isinstance(item, dict) else None
+            if kind == "Str":
+                run += item["c"]
+            elif kind in ("Space", "SoftBreak"):
+                run += " "
+            else:
+                out += [*inlines_of(run), joined(item)]
+                run = ""
+        return out + inlines_of(run)
+    if isinstance(node, dict):
+        return {key: joined(value) for key, value in node.items()}
+    return node
 
 
 def walk(node: Any, change: Callable[[Node], Any]) -> Any:
@@ -113,12 +134,8 @@ def attributes(node: Node) -> tuple[str, list[str], dict[str, str]]:
 
 
 def inlines_of(text: str) -> list[Node]:
-    """Plain text as pandoc has it: words and the spaces between them."""
-    out: list[Node] = []
-    for part in re.split(r"(\s+)", text):
-        if part:
-            out.append({"t": "Space"} if part.isspace() else {"t": "Str", "c": part})
-    return out
+    """Plain text as pandoc has it, in one string; nothing for no text."""
+    return [{"t": "Str", "c": re.sub(r"[ \t\r\n]+", " ", text)}] if text else []
 
 
 def raw_block(form: str, text: str) -> Node:
@@ -141,7 +158,7 @@ def text_of(node: Any) -> str:
     content: Any = node.get("c")
     if kind == "Str":
         return str(content)
-    if kind in ("Space", "SoftBreak", "LineBreak"):
+    if kind == "LineBreak":
         return " "
     if kind in ("Code", "Math"):
         return str(content[1])
@@ -298,8 +315,6 @@ def link_terms(
         for node in inlines:
             if node["t"] == "Str":
                 run += node["c"]
-            elif node["t"] in ("Space", "SoftBreak"):
-                run += " "
             else:
                 flush()
                 out.append(node)

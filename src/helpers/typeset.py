@@ -261,7 +261,8 @@ def turn_pages(pdf: bytes, numbers: Sequence[int]) -> bytes:
     if not pages or not table:
         raise AssessError("The PDF is not written as Typst used to write it, so its pages cannot be turned.")
     objects = [int(number) for number in re.findall(rb"(\d+) 0 R", pages[1])]
-    entries = [table[1][at : at + 20] for at in range(0, len(table[1]), 20)]
+    listed = table[1]
+    entries = [listed[at : at + 20] for at in range(0, len(listed), 20)]
     places = sorted(
         pdf.index(b"/Type/Page/", int(entries[objects[n - 1]][:10])) + len(b"/Type/Page") for n in set(numbers)
     )

@@ -27,10 +27,11 @@ def _docx_table(made: Table, identifier: str, label: str, held: wordfile.Held) -
     return [caption, grid, *([_custom("Source", [{"t": "Para", "c": inlines_of(foot)}])] if foot else [])]
 
 
-def _docx_width(png: bytes) -> float:
-    """The width in inches of a figure that fills the page's width, unless it would be too high for the page."""
+def _docx_size(png: bytes) -> list[list[str]]:
+    """Width and height of a figure that fills the page's width, unless it would be too high for the page."""
     across, down = int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
-    return round(min(wordfile.TEXT_WIDTH, wordfile.FIGURE_HEIGHT * across / down), 2)
+    width = round(min(wordfile.TEXT_WIDTH, wordfile.FIGURE_HEIGHT * across / down), 2)
+    return [["width", f"{width}in"], ["height", f"{width * down / across:.5f}in"]]
 
 
 def document(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: Edition, work: Path) -> bytes:
@@ -57,7 +58,7 @@ def document(tree: Node, manuscript: Manuscript, numbering: Numbering, edition: 
                 (work / picture).write_bytes(held.picture(png, picture))
                 image = {
                     "t": "Image",
-                    "c": [["", [], [["width", f"{_docx_width(png)}in"]]], inlines_of(meta["alt"]), [picture, ""]],
+                    "c": [["", [], _docx_size(png)], inlines_of(meta["alt"]), [picture, ""]],
                 }
                 mark = {"t": "Span", "c": [[anchor(asset), [], []], [{"t": "Strong", "c": inlines_of(f"{label}. ")}]]}
                 out = [_custom("Image Caption", [{"t": "Para", "c": [mark, *inlines_of(meta["title"])]}])]

@@ -62,10 +62,9 @@ class Held:
     links: dict[str, str] = field(default_factory=dict)
 
     def picture(self, png: bytes, name: str) -> bytes:
-        """An empty picture of the same size, told from others by its `name`."""
-        width, height = struct.unpack(">II", png[16:24])
-        lines = zlib.compress(bytes((1 + (width + 7) // 8) * height), 1)
-        header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+        """An empty picture of one point, which pandoc soon measures, told from others by its `name`."""
+        lines = zlib.compress(b"\0\0", 1)
+        header = struct.pack(">IIBBBBB", 1, 1, 1, 0, 0, 0, 0)
         chunks = ((b"IHDR", header), (b"tEXt", b"Title\0" + name.encode()), (b"IDAT", lines), (b"IEND", b""))
         empty = png[:8] + b"".join(_chunk(*chunk) for chunk in chunks)
         self.pictures[empty] = png
@@ -152,7 +151,7 @@ def _document(xml: str, tables: Sequence[str]) -> str:
 
 
 _CAPTION = re.compile(
-    r'<w:r>(<w:rPr>(?:(?!</w:rPr>).)*</w:rPr>)<w:t xml:space="preserve">(Table|Figure) (\w+)\.(\d+)\.</w:t></w:r>'
+    r'<w:r>(<w:rPr>(?:(?!</w:rPr>).)*</w:rPr>)<w:t xml:space="preserve">(Table|Figure) (\w+)\.(\d+)\. </w:t></w:r>'
 )
 
 
@@ -167,7 +166,7 @@ def _captions(xml: str) -> str:
 
         again = r" \r 1" if number == "1" else ""
         field = f'<w:fldSimple w:instr=" SEQ {kind} \\* ARABIC{again} ">{run(number)}</w:fldSimple>'
-        return run(f"{kind} {chapter}.") + field + run(".")
+        return run(f"{kind} {chapter}.") + field + run(". ")
 
     return _CAPTION.sub(numbered, xml)
 
