@@ -166,6 +166,10 @@ def test_a_changed_file_is_read_again_and_a_copy_is_given(tables):
     time.sleep(0.01)
     changed.to_parquet(tables / "council_year.parquet")
     assert panel.series("requests")["value"].max() == 999.0
+    moved = pd.read_parquet(tables / "councils.parquet")
+    moved["group"] = "neither"
+    moved.to_parquet(tables / "councils.parquet")
+    assert set(panel.series("requests")["group"]) == {"neither"}
 
 
 def test_a_broken_file_is_named(tables):

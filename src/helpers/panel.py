@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GROUPS = {"safety_valve": "Safety Valve", "dbv": "Delivering Better Value", "neither": "Neither"}
-_held: dict[Path, tuple[tuple[int, int], Any]] = {}
+_GROUPED_BY = ["group", "cohort", "signed_year", "region_name"]
+_held: dict[Path, tuple[Any, Any]] = {}
 
 
 def table(name: str) -> pd.DataFrame:
@@ -72,14 +73,20 @@ def councils(group: str | None = None) -> pd.DataFrame:
 
 
 def _rows(name: str, measure: str) -> pd.DataFrame:
-    """Rows of one measure; the split by measure is kept with the table."""
+    """Rows of one measure, those of councils with their groups; the split by measure is kept with the table."""
     measures.get(measure)
     frame = _read(name)
     path = paths.processed() / f"{name}.parquet"
     split = path.with_suffix(".split")
-    mark = _held[path][0]
+    mark: Any = _held[path][0]
+    joined = name == "council_year"
+    if joined:
+        councils = _read("councils")
+        mark = (mark, _held[paths.processed() / "councils.parquet"][0])
     held = _held.get(split)
     if held is None or held[0] != mark:
+        if joined:  # all measures at once take hardly longer than one
+            frame = frame.merge(councils[["la_code", *_GROUPED_BY]], on="la_code", how="left")
         held = (mark, {str(key): rows for key, rows in frame.groupby("measure", sort=False)})
         _held[split] = held
     try:
@@ -133,13 +140,10 @@ def series(measure: str, groups: bool = True, years: Sequence[int | None] | None
     processed table `council_year`, whose column `source` names the resource. Raises AssessError for an unknown measure,
     for years that are no pair in order, and when none of them has a figure.
     """
-    frame = _rows("council_year", measure)[["la_code", "la_name", "year", "value", "symbol"]]
+    columns = ["la_code", "la_name", "year", "value", "symbol", *(_GROUPED_BY if groups else [])]
+    frame = _rows("council_year", measure)[columns]
     if years is not None:
         frame = frame[frame["year"].between(*span(measure, years))]
-    if groups:
-        frame = frame.merge(
-            _read("councils")[["la_code", "group", "cohort", "signed_year", "region_name"]], on="la_code", how="left"
-        )
     return frame.reset_index(drop=True)
 
 
@@ -167,9 +171,7 @@ def several(names: list[str], groups: bool = True) -> pd.DataFrame:
     ]
     frame = pd.concat(parts, axis=1).sort_index().reset_index()
     if groups:
-        frame = frame.merge(
-            _read("councils")[["la_code", "group", "cohort", "signed_year", "region_name"]], on="la_code", how="left"
-        )
+        frame = frame.merge(_read("councils")[["la_code", *_GROUPED_BY]], on="la_code", how="left")
     return frame
 
 

@@ -12,6 +12,7 @@ import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -77,11 +78,16 @@ class Protocol:
 
     def row(self, estimator: str) -> pd.Series:
         """One estimator's overall row of `effects`."""
-        found = self.effects[(self.effects["estimator"] == estimator) & (self.effects["event_time"] == "overall")]
-        if found.empty:
+        try:
+            return self._overall[estimator]
+        except KeyError:
             known = ", ".join(dict.fromkeys(self.effects["estimator"]))
-            raise AssessError(f"No estimate by {estimator!r} for {self.outcome}: there are {known}.")
-        return found.iloc[0]
+            raise AssessError(f"No estimate by {estimator!r} for {self.outcome}: there are {known}.") from None
+
+    @cached_property
+    def _overall(self) -> dict[str, pd.Series]:
+        overall = self.effects[self.effects["event_time"] == "overall"]
+        return {str(row["estimator"]): row for _, row in overall.iloc[::-1].iterrows()}  # the first of a name counts
 
     @property
     def pretrend_p(self) -> float:
