@@ -206,8 +206,30 @@ def test_randomisation_sees_a_planted_effect_and_not_its_absence():
 def test_randomisation_p_counts_the_observed_assignment():
     data = shaped()
     data.loc[(data["first_year"] > 0) & (data["year"] >= data["first_year"]), "value"] += 5.0
-    # No reassignment reaches an effect of that size, and still p is 1 / (99 + 1), not zero.
-    assert inference.randomisation(inference.study(inference.panel(data)), draws=99).p == 0.01
+    # No reassignment reaches an effect of that size, and still p is not nought: one of the draws and itself.
+    assert inference.randomisation(inference.study(inference.panel(data)), draws=499).p == 1 / 500
+    # From 99 draws it would be 0.01, a level of the verdict rule, so a hundred times as many are drawn.
+    assert inference.randomisation(inference.study(inference.panel(data)), draws=99).p == 1 / 9901
+
+
+def test_a_p_near_a_level_is_drawn_more_finely():
+    # Five councils, two exposed: ten ways, of which one is as far from nought as the true one, so p is 1/10 exactly.
+    change = {"a": 9.0, "b": 7.0, "c": 1.0, "d": 2.0, "e": 3.0}
+    rows = [
+        {
+            "la_code": c,
+            "year": year,
+            "value": by if year == 2021 else 0.0,
+            "first_year": 2021 * (c in "ab"),
+            "group": "",
+        }
+        for c, by in change.items()
+        for year in (2020, 2021)
+    ]
+    result = inference.study(inference.panel(pd.DataFrame(rows)))
+    found = [inference.randomisation(result, draws=999, seed=seed).p for seed in range(5)]
+    assert found == pytest.approx([0.1] * 5, abs=0.003)  # 0.03 would be three errors of 999 draws
+    assert not inference.near_a_level(0.2, 999) and inference.near_a_level(0.12, 999)
 
 
 def test_randomisation_is_fast():

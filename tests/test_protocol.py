@@ -102,6 +102,17 @@ def test_a_family_is_recorded_with_adjusted_p(result, data):
     assert book.facts["effect.requests.att"].sources == ("ehc_requests",)
 
 
+def test_what_stands_beside_a_family_is_adjusted_with_it_and_not_counted(result):
+    from dataclasses import replace
+
+    one, other, twin = (replace(result, outcome=n, ri_p=p) for n, p in (("a", 0.02), ("b", 0.04), ("c", 0.03)))
+    book = _Book()
+    adjusted = protocol.record(book, one, other, beside=[twin])
+    assert adjusted.to_dict() == pytest.approx({"a": 0.04, "b": 0.04, "c": 0.04})
+    assert [book.facts[f"effect.{n}.bh_p"].n for n in "abc"] == [2, 2, 3]
+    assert protocol.adjusted_p([one, other], [replace(twin, ri_p=0.9)])["c"] == pytest.approx(0.9)
+
+
 def test_without_covariates_the_row_is_left_out_and_said(data):
     result = protocol.run("x", data, scale="log", draws=99)
     assert "covariates" not in set(result.effects["estimator"])
@@ -212,7 +223,7 @@ def test_draws_below_one_are_refused(data, draws):
 
 def test_few_draws_give_no_joint_p(data):
     few = protocol.run("x", data, scale="log", draws=1)
-    assert np.isnan(few.pretrend_ri_p) and few.ri_p in (0.5, 1.0)
+    assert np.isnan(few.pretrend_ri_p) and few.ri_p in (1 / 101, 1.0)  # a half is near a level, so more are drawn
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from helpers import claims, families, measures, panel, paths, prose, protocol, s
 from helpers.errors import AssessError
 from helpers.facts import Facts, make
 
-FEW = ("requests", "plans", "refusal_to_assess", "new_plans")
+FEW = ("requests", "plans", "refusal_to_assess", "new_plans", "refusal_to_assess_sen2")
 
 
 class Book:
@@ -65,7 +65,10 @@ def test_facts_carry_the_source_of_their_own_measure(results):
     adjusted = send_system.record(book, results)
     assert book.facts["effect.refusal_to_assess.att"].sources == ("lait_sen",)
     assert book.facts["effect.plans.ri_p"].sources == ("ehc_caseload",)
-    assert book.facts["effect.requests.bh_p"].n == len(FEW) and set(adjusted.index) == set(FEW)
+    assert set(adjusted.index) == set(FEW)
+    # The same share from another source is not counted as an outcome more.
+    assert book.facts["effect.requests.bh_p"].n == len(FEW) - 1
+    assert book.facts["effect.refusal_to_assess_sen2.bh_p"].n == len(FEW)
     assert send_system.sources("refusal_to_assess_sen2") == ("ehc_requests",)
     assert send_system.sources("plans_per_1000") == ("ehc_caseload", "population_deprivation")
 

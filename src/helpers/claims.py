@@ -33,6 +33,7 @@ COMPARISONS = {
     "at_most": lambda x, y: x <= y,
     "equals": lambda x, y: x == y,
 }
+_IN_WORDS = {"above": "above", "below": "below", "at_least": "at least", "at_most": "at most", "equals": "exactly"}
 _KEYS = {
     "claim",
     "test",
@@ -224,6 +225,27 @@ def _of_facts(test: ClaimTest, facts: Mapping[str, Fact]) -> str:
     if held == len(test.conditions):
         return "supported"
     return "partly supported" if held else "contradicted"
+
+
+def conditions(facts: Mapping[str, Fact]) -> pd.DataFrame:
+    """Every stated condition of the claims judged on accounts: Claim, Condition, Found, Expected, Held (yes or no)."""
+    import pandas as pd
+
+    rows = []
+    for test in tests().values():
+        for condition in test.conditions:
+            found, than = facts[condition.fact], condition.than
+            limit = facts[than].display if isinstance(than, str) else found.shown(than)
+            rows.append(
+                {
+                    "Claim": test.claim,
+                    "Condition": condition.says.removeprefix("and "),
+                    "Found": found.display,
+                    "Expected": f"{_IN_WORDS[condition.is_]} {limit.removeprefix('p = ')}",
+                    "Held": "yes" if condition.holds(facts) else "no",
+                }
+            )
+    return pd.DataFrame(rows)
 
 
 def _cited(test: ClaimTest, facts: Mapping[str, Fact]) -> list[str]:
@@ -491,7 +513,10 @@ def findings(made: pd.DataFrame) -> pd.DataFrame:
                 "Verdict": words[0]
                 if same
                 else "; ".join(f"{c}: {w}" for c, w in zip(entry["claims"], words, strict=True)),
-                "Why": " ".join(_why(r.reason, stated[r.Index].changed) for r in mine.itertuples()),
+                "Why": " ".join(
+                    ("" if len(mine) == 1 else f"{r.Index}: ") + _why(r.reason, stated[r.Index].changed)
+                    for r in mine.itertuples()
+                ),
             }
         )
     return pd.DataFrame(rows)

@@ -50,6 +50,13 @@ def conditions(book: Book, matrix: pd.DataFrame, by_category: pd.DataFrame) -> N
     )
     book.fact("documents.conditions.firm_councils", with_firm, "count", n=n, sources=sources)
     book.fact("documents.conditions.n", len(held), "count", sources=sources)
+    book.fact(
+        "documents.conditions.unnamed",
+        int((held["la_code"].fillna("") == "").sum()),
+        "count",
+        n=len(held),
+        sources=sources,
+    )
     book.fact("documents.conditions.categories", int((matrix.sum() > 0).sum()), "count", sources=sources)
     book.fact("documents.conditions.councils", with_any, "count", n=n, sources=sources)
     numbered = held[held["target_number"] != ""]

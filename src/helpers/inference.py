@@ -9,7 +9,7 @@ and unbalanced panels. Everything here is on the analysis scale (logs stay logs)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from numbers import Integral
 from typing import Any, Literal
@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.errors import AssessError
+from helpers.facts import P_LEVELS
 
 Array = NDArray[np.float64]
 Controls = Literal["never", "not_yet"]
@@ -172,6 +173,10 @@ class Cells:
 
     def __len__(self) -> int:
         return len(self.cohort)
+
+    def where(self, mask: NDArray[np.bool_]) -> Cells:
+        """The comparisons for which `mask` is true."""
+        return Cells(*(getattr(self, field.name)[mask] for field in fields(self)))
 
 
 def cells(
@@ -445,7 +450,7 @@ def study(data: Panel, controls: Controls = "never", base: Base = "universal", a
     )
 
 
-def reassignments(first: NDArray[np.int64], draws: int, seed: int) -> NDArray[np.int64]:
+def reassignments(first: NDArray[np.int64], draws: int, seed: int | Sequence[int]) -> NDArray[np.int64]:
     """`draws` random reallocations of the first exposed years among all councils, cohort sizes kept (draws x n).
 
     Drawn in one go from the seed, so the result does not depend on how many processes run. Raises AssessError when
@@ -474,18 +479,48 @@ def _share(extreme: NDArray[np.bool_]) -> float:
     return float((1 + extreme.sum()) / (1 + len(extreme)))
 
 
+MORE = 100  # times the draws, for a p that chance in the drawing could put on either side of one of P_LEVELS
+
+
+def drawing_error(p: float, draws: int) -> float:
+    """The standard error of a p that comes from so many draws."""
+    return float((p * (1 - p) / draws) ** 0.5)
+
+
+def near_a_level(p: float, draws: int) -> bool:
+    """Whether a p from so many draws lies within three of its standard errors of one of P_LEVELS."""
+    return min(abs(p - level) for level in P_LEVELS) < 3 * drawing_error(p, draws)
+
+
+def _sharpened(result: Study, p: float, draws: int, seed: int, tolerance: float) -> float:
+    """The p of the overall effect from MORE times the draws when it is near a level, else as it is."""
+    if not near_a_level(p, draws):
+        return p
+    data = result.panel
+    after = result.grid.where(result.grid.event >= 0)  # no other comparison enters the overall effect
+    extreme = 0
+    # In parts, so that memory stays small; each part has a stream of its own.
+    for part in range(MORE // 10):
+        first = reassignments(data.first, 10 * draws, [seed, part + 1])
+        many = batch(data.values, first, after, result.controls, False, result.anticipation)
+        extreme += int((np.abs(many.overall) >= abs(result.overall) - tolerance).sum())
+    return (1 + extreme) / (1 + MORE * draws)
+
+
 def randomisation(result: Study, draws: int = 999, seed: int = 2021) -> Randomisation:
     """p-values from reassigning the agreements at random among all councils in the panel, keeping cohort sizes.
 
-    The p is that of the effect itself (two-sided); the studentised version divides each draw by its own standard error.
-    The pre-trend p compares the joint pre-period statistic with its distribution over the draws; it is NaN when there
-    are no more draws than pre-period event times. Raises AssessError for fewer than one draw.
+    The p is that of the effect itself (two-sided), from MORE times the draws where the first ones leave it too near to
+    one of P_LEVELS to tell its side; the studentised version divides each draw by its own standard error. The pre-trend p
+    compares the joint pre-period statistic with its distribution over the draws; it is NaN when there are no more draws
+    than pre-period event times. Raises AssessError for fewer than one draw.
     """
     data, grid = result.panel, result.grid
     many = batch(data.values, reassignments(data.first, draws, seed), grid, result.controls, True, result.anticipation)
     assert many.overall_se is not None
     tolerance = 1e-12
     p = _share(np.abs(many.overall) >= abs(result.overall) - tolerance)
+    p = _sharpened(result, p, draws, seed, tolerance)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.abs(many.overall / many.overall_se)
     p_t = _share(t >= abs(result.overall / result.se) - tolerance) if result.se > 0 else float("nan")

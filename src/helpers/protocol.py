@@ -483,29 +483,36 @@ def subgroups(outcome: str, data: pd.DataFrame, split: pd.Series, scale: str = "
     return out.assign(difference_p=p)
 
 
-def adjusted_p(results: Sequence[Protocol]) -> pd.Series:
+def adjusted_p(results: Sequence[Protocol], beside: Sequence[Protocol] = ()) -> pd.Series:
     """Benjamini-Hochberg adjusted randomisation p-values over one family of outcomes, by outcome name.
 
     The randomisation p is the one adjusted: with cohorts of four to twenty councils it is the stricter and the safer
-    to quote.
+    to quote. beside: what is no outcome of the family, such as a second source of one of them or another programme; each
+    is adjusted together with the family, which does not count it.
     """
-    return inference.benjamini_hochberg(pd.Series({r.outcome: r.ri_p for r in results}, dtype=float))
+
+    def adjusted(these: Sequence[Protocol]) -> pd.Series:
+        return inference.benjamini_hochberg(pd.Series({r.outcome: r.ri_p for r in these}, dtype=float))
+
+    return pd.concat([adjusted(results), *(adjusted([*results, one]).loc[[one.outcome]] for one in beside)])
 
 
-def record(book: Any, *results: Protocol, sources: Sequence[str] = ()) -> pd.Series:
+def record(book: Any, *results: Protocol, beside: Sequence[Protocol] = (), sources: Sequence[str] = ()) -> pd.Series:
     """Record facts and effects of one family of outcomes in a chapter's book; returns the adjusted p-values by outcome.
 
-    Adds effect.OUTCOME.bh_p beside the facts of each result, so a family must be recorded in one call.
+    Adds effect.OUTCOME.bh_p beside the facts of each result, so a family must be recorded in one call; `beside` as in
+    `adjusted_p`.
     """
-    adjusted = adjusted_p(results)
-    for result in results:
+    adjusted = adjusted_p(results, beside)
+    counted = [(result, len(results)) for result in results] + [(one, len(results) + 1) for one in beside]
+    for result, n in counted:
         for name, fact in result.facts.items():
             book.fact(name, **fact, sources=tuple(sources))
         book.fact(
             f"effect.{result.outcome}.bh_p",
             float(adjusted[result.outcome]),
             unit="p",
-            n=len(results),
+            n=n,
             sources=tuple(sources),
         )
         book.effects(result.effects)

@@ -11,6 +11,8 @@ from typing import Any
 
 from helpers import paths
 
+OWN = "Safety Valve assessment"  # how the catalogue names the project as a publisher
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -22,6 +24,11 @@ class Resource:
     link: str
     released: str
     record: dict[str, Any]
+
+    @property
+    def own(self) -> bool:
+        """Whether the table is the project's own work, such as its coding of documents."""
+        return self.publisher == OWN
 
     def words(self) -> str:
         """ "Department for Education, Education, health and care plans"."""

@@ -98,7 +98,7 @@ def _edition() -> Edition:
         )
     except ValueError as error:
         raise AssessError(f"The date of the data cannot be read ({named or newest!r}): {error}.") from error
-    words = f"Data as published to {moment.day} {moment:%B %Y}" if newest or named else "Data as published"
+    words = f"Newest source: {moment.day} {moment:%B %Y}" if newest or named else "Sources as published"
     glossary_path = Path(__file__).with_name("glossary.yaml")
     glossary = files.read_yaml(glossary_path) if glossary_path.is_file() else []
     return Edition(words, int(moment.timestamp()), paths.root() / "docs" / "references.bib", glossary)
@@ -345,7 +345,9 @@ def _generated_tables(folder: Path) -> dict[str, manuscript.Asset]:
         out[f"table:annex/{file}"] = _text_table(file, title, ("Id", "What", "Affects", last), rows)
     log = []
     for r in provenance.resources().values():
-        log.append([r.name, r.words(), r.released or tables.MISSING, r.link or tables.MISSING])
+        # The project's own tables have no address but the file; what they rest on has a column in each.
+        where = f"data/raw/{r.record['path']}" if r.own else r.link
+        log.append([r.name, r.words(), r.released or tables.MISSING, where or tables.MISSING])
     if log:
         out["table:annex/data-log"] = _text_table(
             "data-log", "Inputs, from the catalogue", ("Resource", "Publication", "Published", "Where"), log

@@ -29,6 +29,8 @@ OUTCOMES: dict[str, str] = {
 }
 CHAPTER = "04_requests_and_plans"
 DBV_OUTCOME = "new_plans_dbv"
+#: No outcomes of their own: a second source of a share that is one, and another programme.
+BESIDE = ("refusal_to_assess_sen2", DBV_OUTCOME)
 #: Tranche of Delivering Better Value -> first exposed calendar year. The contract dates from June 2022 and grants from
 #: 2023; councils whose tranche is not stated are taken to be of the third, a year later.
 DBV_EXPOSED: dict[str, int] = {"1": 2023, "2": 2023, "unknown": 2024}
@@ -98,9 +100,11 @@ def span(*names: str) -> tuple[int, int]:
 
 
 def record(book: Any, results: Mapping[str, protocol.Protocol]) -> pd.Series:
-    """Record facts and effects of all outcomes as one family, with what `families.record_bases`, `.record_words` and
-    `.record_thresholds` add; returns adjusted p-values by outcome."""
-    adjusted = protocol.record(_Sourced(book), *results.values())
+    """Record facts and effects of all outcomes as one family, which does not count those of BESIDE, with what
+    `families.record_bases`, `.record_words` and `.record_thresholds` add; returns adjusted p-values by outcome."""
+    beside = [results[name] for name in BESIDE if name in results]
+    family = [result for name, result in results.items() if name not in BESIDE]
+    adjusted = protocol.record(_Sourced(book), *family, beside=beside)
     families.record_same(_Sourced(book), {k: v for k, v in results.items() if k != DBV_OUTCOME})
     families.record_bases(_Sourced(book), results)
     families.record_words(_Sourced(book), results)

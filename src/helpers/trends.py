@@ -64,9 +64,9 @@ def index(
 
 def growth(name: str, first: int, last: int, by: str = "group") -> pd.DataFrame:
     """Growth of a count between two years, by group and for all of them ("all"): index BY, columns growth (%) and
-    councils (with both figures)."""
-    frame = panel.series(name, years=(first, last))
-    frame = _complete(frame[frame["year"].isin([first, last])])
+    councils (with a figure in every year from the first to the last, as in `index`)."""
+    frame = _complete(panel.series(name, years=(first, last)))
+    frame = frame[frame["year"].isin([first, last])]
     totals = frame.groupby([by, "year"])["value"].sum().unstack("year")
     totals["councils"] = frame.groupby(by)["la_code"].nunique()
     totals.loc["all"] = totals.sum()
