@@ -272,6 +272,14 @@ def test_words_are_joined_without_a_change_in_what_pandoc_writes():
         assert syntax.written(made, form, edition) == syntax.written(read, form, edition)
 
 
+def test_quotation_marks_go_to_typst_as_they_are():
+    tree = syntax.joined(
+        json.loads(syntax.pandoc(["-f", syntax.READER, "-t", "json"], '‘A tool (LAIT)’, *so* it\'s "said"'))
+    )
+    made = syntax.written(tree, typeset.FORM, syntax.Edition("", 0, None, ()))
+    assert made.strip() == "‘A tool (LAIT)’, #emph[so] it’s “said”"
+
+
 def test_a_short_table_in_word_stays_whole_and_a_long_one_keeps_its_first_rows_with_the_caption():
     def kept(rows):
         made = tables.make(pd.DataFrame({"a": ["text"] * (rows - 1)}), "made", "Made")  # and its heading

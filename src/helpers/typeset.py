@@ -31,6 +31,10 @@ from helpers.syntax import (
 from helpers.tables import Table, address, domain
 
 
+#: pandoc's name for the form: quotation marks as they stand, because Typst would choose wrong ones after a bracket.
+FORM = "typst-citations-smart"
+
+
 def typst_text(text: str) -> str:
     """Text as Typst content that reads as it stands."""
     return re.sub(r"([\\*_`$<>@#\[\]~\"'/=+-])", r"\\\1", text)
@@ -209,7 +213,7 @@ def typst_source(tree: Node, manuscript: Manuscript, numbering: Numbering, editi
 
     turned, back = raw_block("typst", "#page(flipped: true)["), raw_block("typst", "]")
     blocks = turn(_set(afloat(walk(tree["blocks"], dress))), turned, back)
-    body = written({**tree, "blocks": blocks, "meta": {}}, "typst-citations", edition)
+    body = written({**tree, "blocks": blocks, "meta": {}}, FORM, edition)
     said = manuscript.words
     gaps = "Not part of this build: " + ", ".join(manuscript.missing) + "." if manuscript.missing else ""
     main = (
