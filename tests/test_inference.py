@@ -208,8 +208,8 @@ def test_randomisation_p_counts_the_observed_assignment():
     data.loc[(data["first_year"] > 0) & (data["year"] >= data["first_year"]), "value"] += 5.0
     # No reassignment reaches an effect of that size, and still p is not nought: one of the draws and itself.
     assert inference.randomisation(inference.study(inference.panel(data)), draws=499).p == 1 / 500
-    # From 99 draws it would be 0.01, a level of the verdict rule, so a hundred times as many are drawn.
-    assert inference.randomisation(inference.study(inference.panel(data)), draws=99).p == 1 / 9901
+    # From 99 draws it would be 0.01, a level of the verdict rule, so more are drawn until it is clear of it.
+    assert inference.randomisation(inference.study(inference.panel(data)), draws=99).p == 1 / 991
 
 
 def test_a_p_near_a_level_is_drawn_more_finely():
@@ -227,9 +227,16 @@ def test_a_p_near_a_level_is_drawn_more_finely():
         for year in (2020, 2021)
     ]
     result = inference.study(inference.panel(pd.DataFrame(rows)))
-    found = [inference.randomisation(result, draws=999, seed=seed).p for seed in range(5)]
-    assert found == pytest.approx([0.1] * 5, abs=0.003)  # 0.03 would be three errors of 999 draws
+    found = [inference.randomisation(result, draws=999, seed=seed) for seed in range(5)]
+    # Never clear of the level, so all are drawn; 0.03 would be three errors of 999 draws.
+    assert [one.drawn for one in found] == [99_900] * 5
+    assert [one.p for one in found] == pytest.approx([0.1] * 5, abs=0.003)
     assert not inference.near_a_level(0.2, 999) and inference.near_a_level(0.12, 999)
+    # Dealt to the third and fourth, two of the ten ways are as far from nought: clear of every level at once.
+    for row in rows:
+        row["first_year"] = 2021 * (row["la_code"] in "cd")
+    far = inference.randomisation(inference.study(inference.panel(pd.DataFrame(rows))), draws=999)
+    assert far.drawn == 999 and far.p == pytest.approx(0.2, abs=0.04)
 
 
 def test_randomisation_is_fast():

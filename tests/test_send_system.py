@@ -69,6 +69,9 @@ def test_facts_carry_the_source_of_their_own_measure(results):
     # The same share from another source is not counted as an outcome more.
     assert book.facts["effect.requests.bh_p"].n == len(FEW) - 1
     assert book.facts["effect.refusal_to_assess_sen2.bh_p"].n == len(FEW)
+    p, drawn = results["refusal_to_assess"].ri_p, results["refusal_to_assess"].ri_drawn
+    assert book.facts["system.refusals.drawn"].value == drawn >= 49
+    assert book.facts["system.refusals.drawing"].value == pytest.approx(100 * (p * (1 - p) / drawn) ** 0.5)
     assert send_system.sources("refusal_to_assess_sen2") == ("ehc_requests",)
     assert send_system.sources("plans_per_1000") == ("ehc_caseload", "population_deprivation")
 

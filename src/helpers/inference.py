@@ -464,9 +464,11 @@ def reassignments(first: NDArray[np.int64], draws: int, seed: int | Sequence[int
 
 @dataclass(frozen=True)
 class Randomisation:
-    """Randomisation inference: p overall (raw effect), p of the studentised effect, p by event time, and the draws."""
+    """Randomisation inference: p overall (raw effect) and from how many draws, p of the studentised effect, p by event
+    time, and the first draws."""
 
     p: float
+    drawn: int
     p_studentised: float
     events: NDArray[np.int64]
     event_p: Array
@@ -479,7 +481,8 @@ def _share(extreme: NDArray[np.bool_]) -> float:
     return float((1 + extreme.sum()) / (1 + len(extreme)))
 
 
-MORE = 100  # times the draws, for a p that chance in the drawing could put on either side of one of P_LEVELS
+MORE = 100  # times the draws, at most, for a p that chance in the drawing could put on either side of one of P_LEVELS
+PARTS = 10  # in which they are drawn
 
 
 def drawing_error(p: float, draws: int) -> float:
@@ -492,25 +495,28 @@ def near_a_level(p: float, draws: int) -> bool:
     return min(abs(p - level) for level in P_LEVELS) < 3 * drawing_error(p, draws)
 
 
-def _sharpened(result: Study, p: float, draws: int, seed: int, tolerance: float) -> float:
-    """The p of the overall effect from MORE times the draws when it is near a level, else as it is."""
-    if not near_a_level(p, draws):
-        return p
+def _sharpened(result: Study, p: float, draws: int, seed: int, tolerance: float) -> tuple[float, int]:
+    """The p of the overall effect and the draws behind it: as it is when it is near no level, else from more draws,
+    until it is near none or there are MORE times as many."""
     data = result.panel
     after = result.grid.where(result.grid.event >= 0)  # no other comparison enters the overall effect
-    extreme = 0
-    # In parts, so that memory stays small; each part has a stream of its own.
-    for part in range(MORE // 10):
-        first = reassignments(data.first, 10 * draws, [seed, part + 1])
+    drawn, extreme = draws, 0
+    # In parts, so that memory stays small and few are drawn where few will do; each part has a stream of its own.
+    for part in range(1, PARTS + 1):
+        if not near_a_level(p, drawn):
+            break
+        first = reassignments(data.first, MORE * draws // PARTS, [seed, part])
         many = batch(data.values, first, after, result.controls, False, result.anticipation)
         extreme += int((np.abs(many.overall) >= abs(result.overall) - tolerance).sum())
-    return (1 + extreme) / (1 + MORE * draws)
+        drawn = part * MORE * draws // PARTS
+        p = (1 + extreme) / (1 + drawn)
+    return p, drawn
 
 
 def randomisation(result: Study, draws: int = 999, seed: int = 2021) -> Randomisation:
     """p-values from reassigning the agreements at random among all councils in the panel, keeping cohort sizes.
 
-    The p is that of the effect itself (two-sided), from MORE times the draws where the first ones leave it too near to
+    The p is that of the effect itself (two-sided), from up to MORE times the draws where fewer leave it too near to
     one of P_LEVELS to tell its side; the studentised version divides each draw by its own standard error. The pre-trend p
     compares the joint pre-period statistic with its distribution over the draws; it is NaN when there are no more draws
     than pre-period event times. Raises AssessError for fewer than one draw.
@@ -520,7 +526,7 @@ def randomisation(result: Study, draws: int = 999, seed: int = 2021) -> Randomis
     assert many.overall_se is not None
     tolerance = 1e-12
     p = _share(np.abs(many.overall) >= abs(result.overall) - tolerance)
-    p = _sharpened(result, p, draws, seed, tolerance)
+    p, counted = _sharpened(result, p, draws, seed, tolerance)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.abs(many.overall / many.overall_se)
     p_t = _share(t >= abs(result.overall / result.se) - tolerance) if result.se > 0 else float("nan")
@@ -538,7 +544,7 @@ def randomisation(result: Study, draws: int = 999, seed: int = 2021) -> Randomis
             wald = np.einsum("bi,ij,bj->b", drawn, inverse, drawn)
             own = result.event[pre]
             pretrend = _share(wald >= own @ inverse @ own - tolerance)
-    return Randomisation(p, p_t, result.events, event_p, many.overall, pretrend)
+    return Randomisation(p, counted, p_t, result.events, event_p, many.overall, pretrend)
 
 
 def pre_window(result: Study, least: int = MIN_BEHIND) -> NDArray[np.bool_]:

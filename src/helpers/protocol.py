@@ -57,6 +57,7 @@ class Protocol:
     event_study: pd.DataFrame
     forest: pd.DataFrame
     ri_p: float
+    ri_drawn: int
     ri_p_studentised: float
     pretrend: inference.Wald
     pretrend_ri_p: float
@@ -258,6 +259,7 @@ def run(
         event_study=_event_study(study, random, critical, scale),
         forest=_forest(overall),
         ri_p=random.p,
+        ri_drawn=random.drawn,
         ri_p_studentised=random.p_studentised,
         pretrend=inference.pretrend(study),
         pretrend_ri_p=random.pretrend_p,

@@ -101,7 +101,8 @@ def span(*names: str) -> tuple[int, int]:
 
 def record(book: Any, results: Mapping[str, protocol.Protocol]) -> pd.Series:
     """Record facts and effects of all outcomes as one family, which does not count those of BESIDE, with what
-    `families.record_bases`, `.record_words` and `.record_thresholds` add; returns adjusted p-values by outcome."""
+    `families.record_bases`, `.record_words` and `.record_thresholds` add, and system.refusals.drawn and .drawing: the
+    draws behind the randomisation p of refusals and its standard error; returns adjusted p-values by outcome."""
     beside = [results[name] for name in BESIDE if name in results]
     family = [result for name, result in results.items() if name not in BESIDE]
     adjusted = protocol.record(_Sourced(book), *family, beside=beside)
@@ -110,6 +111,10 @@ def record(book: Any, results: Mapping[str, protocol.Protocol]) -> pd.Series:
     families.record_words(_Sourced(book), results)
     known = [name for name in results if name != DBV_OUTCOME]
     families.record_thresholds(book, CHAPTER, results, sources(*known))
+    held = results["refusal_to_assess"]
+    drawing = 100 * inference.drawing_error(held.ri_p, held.ri_drawn)
+    book.fact("system.refusals.drawn", held.ri_drawn, unit="count", sources=sources("refusal_to_assess"))
+    book.fact("system.refusals.drawing", drawing, unit="pp", digits=1, sources=sources("refusal_to_assess"))
     return adjusted
 
 
