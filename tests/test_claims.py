@@ -162,6 +162,22 @@ def test_conditions_all_some_none(one, two, expected, tmp_path):
 UNDECIDED = {"claim": "ISO-02", "test": "facts", "undecided": "A\n common movement has many causes.", "reason": "So."}
 
 
+def test_conditions_are_shown_with_what_was_found_and_the_exact_limit(tmp_path, monkeypatch):
+    entry = FACTS | {
+        "conditions": [
+            {"fact": "a.one", "is": "at_least", "than": 37.5, "says": "and it was about 40%"},
+            {"fact": "a.one", "is": "above", "than": "a.two", "says": "it rose"},
+        ]
+    }
+    held = {"ISO-04": test_of(entry, tmp_path)}
+    monkeypatch.setattr(claims, "tests", lambda: held)
+    known = {"a.one": facts.make("a.one", 35.4, "%", digits=0), "a.two": facts.make("a.two", 21, "%", digits=0)}
+    assert claims.conditions(known).to_numpy().tolist() == [
+        ["ISO-04", "it was about 40%", "35%", "at least 37.5%", "no"],
+        ["ISO-04", "it rose", "35%", "above 21%", "yes"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("conditions", "strength", "expected"),
     [

@@ -11,7 +11,7 @@ import math
 import re
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -227,6 +227,12 @@ def _of_facts(test: ClaimTest, facts: Mapping[str, Fact]) -> str:
     return "partly supported" if held else "contradicted"
 
 
+def _limit(found: Fact, than: float) -> str:
+    """A limit in the unit of the fact that is held against it, with a decimal more where rounding would move it."""
+    exact = round(than, found.digits) == than if found.digits is not None else True
+    return (found if exact else replace(found, digits=(found.digits or 0) + 1)).shown(than)
+
+
 def conditions(facts: Mapping[str, Fact]) -> pd.DataFrame:
     """Every stated condition of the claims judged on accounts: Claim, Condition, Found, Expected, Held (yes or no)."""
     import pandas as pd
@@ -235,7 +241,7 @@ def conditions(facts: Mapping[str, Fact]) -> pd.DataFrame:
     for test in tests().values():
         for condition in test.conditions:
             found, than = facts[condition.fact], condition.than
-            limit = facts[than].display if isinstance(than, str) else found.shown(than)
+            limit = facts[than].display if isinstance(than, str) else _limit(found, than)
             rows.append(
                 {
                     "Claim": test.claim,

@@ -30,7 +30,6 @@ from helpers.syntax import (
 )
 from helpers.tables import Table, address, domain
 
-
 #: pandoc's name for the form: quotation marks as they stand, because Typst would choose wrong ones after a bracket.
 FORM = "typst-citations-smart"
 
