@@ -229,6 +229,8 @@ def _of_facts(test: ClaimTest, facts: Mapping[str, Fact]) -> str:
 
 def _limit(found: Fact, than: float) -> str:
     """A limit in the unit of the fact that is held against it, with a decimal more where rounding would move it."""
+    if than == found.value:
+        return found.display
     exact = round(than, found.digits) == than if found.digits is not None else True
     return (found if exact else replace(found, digits=(found.digits or 0) + 1)).shown(than)
 

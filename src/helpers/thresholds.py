@@ -87,7 +87,7 @@ def table(made: pd.DataFrame, known: facts.Facts) -> pd.DataFrame:
                     test.claim,
                     claims.words(test.claim, str(record.claim)),
                     called or (held.short if held else outcome),
-                    facts.shown(test.matters, unit, 1),
+                    facts.shown(test.matters, unit, 1 if round(test.matters, 1) == test.matters else 2),
                     _words(before(held.name), held.unit, held.digits) if held else "",
                     facts.shown(part, "%", 0 if part >= 10 else 1),
                     part,
