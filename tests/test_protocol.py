@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import councils, estimation, facts, inference, paths, protocol, simulation
+from helpers import councils, estimation, facts, inference, paths, protocol, regressions, simulation
 from helpers.errors import AssessError
 
 
@@ -138,7 +138,7 @@ def test_order_of_rows_does_not_matter(data):
 
 def test_one_estimator_of_another_sign_is_noticed(data, result, monkeypatch):
     assert result.same_sign
-    monkeypatch.setattr(estimation, "_twfe", lambda panel: (-0.01, 0.01))
+    monkeypatch.setattr(regressions, "twfe", lambda panel: (-0.01, 0.01))
     assert not protocol.run("x", data, scale="log", draws=99).same_sign
 
 

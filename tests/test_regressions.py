@@ -1,7 +1,8 @@
-"""Sun and Abraham, imputation and covariates in plain arrays, held to the `diff-diff` library.
+"""Sun and Abraham, imputation and covariates in plain arrays, held to the `diff-diff` library, and two-way fixed effects
+to `pyfixest`.
 
-The library is called on the outcomes of the shipped data and on made-up panels with holes. It may differ from ours by a
-millionth of a standard error.
+The libraries are called on the outcomes of the shipped data and on made-up panels with holes. They may differ from ours
+by a millionth of a standard error.
 """
 
 import warnings
@@ -24,10 +25,27 @@ def fitted(estimator, data: pd.DataFrame, **options) -> tuple[float, float]:
     return float(result.overall_att), float(result.overall_se)
 
 
+def by_pyfixest(data: pd.DataFrame) -> tuple[float, float]:
+    import pyfixest
+
+    exposed = (data["first_year"] > 0) & (data["year"] >= data["first_year"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = pyfixest.feols(
+            "value ~ exposed | unit + year",
+            data.assign(exposed=exposed.astype(int)),
+            vcov={"CRV1": "unit"},
+            fixef_tol=1e-12,
+        )
+    return float(fit.coef()["exposed"]), float(fit.se()["exposed"])
+
+
 def by_library(name: str, panel: inference.Panel, x: np.ndarray, controls: str = "never") -> tuple[float, float]:
     import diff_diff
 
     data = estimation.long(panel)
+    if name == "twfe":
+        return by_pyfixest(data)
     if name == "imputation":
         return fitted(diff_diff.ImputationDiD(), data)
     if name == "sun_abraham":
@@ -45,7 +63,8 @@ def by_library(name: str, panel: inference.Panel, x: np.ndarray, controls: str =
 def ours(name: str, panel: inference.Panel, x: np.ndarray, controls: str = "never") -> tuple[float, float]:
     if name == "covariates":
         return regressions.covariates(panel, x, controls)
-    return {"sun_abraham": regressions.sun_abraham, "imputation": regressions.imputation}[name](panel)
+    simple = {"sun_abraham": regressions.sun_abraham, "twfe": regressions.twfe, "imputation": regressions.imputation}
+    return simple[name](panel)
 
 
 def agree(one: tuple[float, float], other: tuple[float, float]) -> None:
@@ -60,7 +79,7 @@ def baseline(panel: inference.Panel) -> tuple[inference.Panel, np.ndarray]:
     return panel.keep(whole, "no covariate"), (x - x.mean(axis=0)) / x.std(axis=0)
 
 
-@pytest.mark.parametrize("name", ["sun_abraham", "imputation", "covariates"])
+@pytest.mark.parametrize("name", ["sun_abraham", "twfe", "imputation", "covariates"])
 def test_every_outcome_of_the_project_equals_the_library(name):
     real_tables.ensure()
     tried = 0
@@ -83,7 +102,7 @@ def gapped(missing: float, years=None, seed: int = 5) -> inference.Panel:
     return inference.panel(data.assign(value=data["value"].mask(hidden)))
 
 
-@pytest.mark.parametrize("name", ["sun_abraham", "imputation", "covariates"])
+@pytest.mark.parametrize("name", ["sun_abraham", "twfe", "imputation", "covariates"])
 @pytest.mark.parametrize("missing, years", [(0.0, None), (0.1, None), (0.1, [2017, 2018, 2020, 2023, 2025])])
 def test_made_up_panels_with_holes_equal_the_library(name, missing, years):
     panel = gapped(missing, years)

@@ -161,7 +161,7 @@ def estimate(
     simple: dict[str, Callable[[inference.Panel], tuple[float, float]]] = {
         "sun_abraham": regressions.sun_abraham,
         "imputation": regressions.imputation,
-        "twfe": _twfe,
+        "twfe": regressions.twfe,
     }
     b, se = simple[estimator](panel)
     return frame([row(outcome, estimator, NEVER, "overall", reported(b, se, scale), panel)])
@@ -260,21 +260,6 @@ def library(panel: inference.Panel, controls: inference.Controls = "never", base
 
 
 _LIBRARY = {"never": "never_treated", "not_yet": "not_yet_treated"}
-
-
-def _twfe(panel: inference.Panel) -> tuple[float, float]:
-    """Council and year fixed effects with one treatment dummy, clustered by council: a benchmark, biased when effects
-    vary.
-    """
-    import pyfixest
-
-    data = long(panel)
-    data["exposed"] = ((data["first_year"] > 0) & (data["year"] >= data["first_year"])).astype(int)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        # A tight tolerance, so that the number of threads does not show in the tenth digit.
-        fit: Any = pyfixest.feols("value ~ exposed | unit + year", data, vcov={"CRV1": "unit"}, fixef_tol=1e-12)
-    return float(fit.coef()["exposed"]), float(fit.se()["exposed"])
 
 
 def _covariates(

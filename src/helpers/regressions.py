@@ -1,8 +1,10 @@
-"""The checks beside the main estimate that are regressions, in plain arrays: Sun and Abraham, imputation, covariates.
+"""The checks beside the main estimate that are regressions, in plain arrays: Sun and Abraham, two-way fixed effects,
+imputation, covariates.
 
-Each gives the overall effect and its standard error, clustered by council, on the analysis scale. The library
-`diff-diff` has all three; it takes ten times as long over panels as small as these, most of it spent on frames. The
-tests hold every estimate and standard error to the library's, on each outcome of the project and on panels with gaps.
+Each gives the overall effect and its standard error, clustered by council, on the analysis scale. The libraries
+`diff-diff` and `pyfixest` have them; they take ten times as long over panels as small as these, most of it spent on
+frames and formulas. The tests hold every estimate and standard error to the library's, on each outcome of the project
+and on panels with gaps.
 """
 
 from __future__ import annotations
@@ -26,8 +28,7 @@ def sun_abraham(panel: Panel) -> tuple[float, float]:
     """Interaction-weighted event study (Sun and Abraham 2021), averaged over post-agreement council-years.
 
     Council and year effects, and one effect for each cohort and year but the last before its first exposed one. A cohort
-    is who was first exposed by the same year of those there are figures for. The small-sample factor counts year effects
-    and leaves out councils', which are nested in the clusters.
+    is who was first exposed by the same year of those there are figures for.
     """
     seen = np.isfinite(panel.values)
     never = len(panel.years)
@@ -39,17 +40,33 @@ def sun_abraham(panel: Panel) -> tuple[float, float]:
             if place != first - 1 and cell.any():
                 columns.append(cell.astype(float))
                 treated.append(int(cell.sum()) if place >= first else 0)
-    years = np.broadcast_to(np.eye(never)[:, 1:], (*seen.shape, never - 1))
-    design = _centred(np.concatenate([np.stack(columns, axis=-1), years], axis=-1), seen)
+    weights = np.array(treated) / sum(treated)
+    return _two_way(panel, np.stack(columns, axis=-1), weights)
+
+
+def twfe(panel: Panel) -> tuple[float, float]:
+    """Two-way fixed effects with one effect of all exposed council-years: a benchmark only, biased when effects vary."""
+    exposed = (panel.first[:, None] > 0) & (panel.years[None, :] >= panel.first[:, None])
+    return _two_way(panel, exposed[..., None].astype(float), np.ones(1))
+
+
+def _two_way(panel: Panel, columns: Array, weights: Array) -> tuple[float, float]:
+    """Least squares on `columns` (n x T x K) beside council and year effects: the sum of their coefficients by `weights`
+    (K) and its standard error.
+
+    The small-sample factor counts year effects and leaves out councils', which are nested in the clusters.
+    """
+    seen = np.isfinite(panel.values)
+    years = np.broadcast_to(np.eye(len(panel.years))[:, 1:], (*seen.shape, len(panel.years) - 1))
+    design = _centred(np.concatenate([columns, years], axis=-1), seen)
     outcome = _centred(panel.values[..., None], seen)[..., 0]
     bread = np.linalg.pinv(np.einsum("itk,itl->kl", design, design), hermitian=True)
     found = bread @ np.einsum("itk,it->k", design, outcome)
     scores = np.einsum("itk,it->ik", design, outcome - design @ found)
-    weights = np.zeros(len(found))
-    weights[: len(treated)] = np.array(treated) / sum(treated)
+    every = np.concatenate([weights, np.zeros(len(found) - len(weights))])
     councils, rows, parameters = len(panel.codes), int(seen.sum()), len(found) + 1
     factor = councils / (councils - 1) * (rows - 1) / (rows - parameters)
-    return float(weights @ found), float(np.sqrt(factor * ((scores @ (bread @ weights)) ** 2).sum()))
+    return float(every @ found), float(np.sqrt(factor * ((scores @ (bread @ every)) ** 2).sum()))
 
 
 def imputation(panel: Panel) -> tuple[float, float]:
