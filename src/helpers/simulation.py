@@ -234,6 +234,7 @@ def analyse(values: Array, draws: int = 999, seed: int = 2021) -> Results:
     for g in np.unique(first):
         contribution = values @ main[first == g][0]  # n x councils, as if each were in cohort g
         drawn += contribution @ (labels == g).astype(float).T
+    # Without the further draws of `inference.randomisation` near a level: a share over many data sets needs none.
     ri_p = (1 + (np.abs(drawn) >= np.abs(overall)[:, None] - 1e-12).sum(axis=1)) / (1 + draws)
     centred = drawn - drawn.mean(axis=1, keepdims=True)
     needed = np.quantile(np.abs(centred), 0.95, axis=1) + np.quantile(-centred, 0.8, axis=1)
